@@ -52,7 +52,7 @@ FOLDERS: Final = {
         {"storage"},
     ],
     "chatcli.cli": [{"commands"}, {"delivery", "listener"}, {"completion"}, {"options"}, {"output"}],
-    "chatcli.server": [{"listeners"}, {"connection"}, {"handlers"}, {"state"}, {"security"}],
+    "chatcli.server": [{"listeners"}, {"web"}, {"connection"}, {"handlers"}, {"state"}, {"security"}],
     "chatcli.store": [{"archive"}, {"maintenance"}, {"search"}, {"sqlite"}],
 }
 

@@ -34,6 +34,7 @@ from chatcli.server.security.audit import Audit
 from chatcli.server.security.certificates import Certificates
 from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import SystemdNotifier
+from chatcli.server.web.site import Site
 from chatcli.store.interface import Log
 from chatcli.store.records import Batch
 from chatcli.store.sqlite_log import SqliteLog
@@ -291,12 +292,10 @@ def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
 def _make_service(settings: Settings, hub: Hub, operators: Operators, certificates: Certificates) -> Service:
     handshakes = HandshakeQueue()
     return Service(
-        hub=hub,
-        handlers=handlers(operators),
+        site=Site(hub=hub, handlers=handlers(operators), insecure=settings.insecure),
         certificates=certificates,
         handshakes=handshakes,
         rejections=Rejections(certificates, handshakes),
-        insecure=settings.insecure,
     )
 
 

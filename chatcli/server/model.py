@@ -76,12 +76,12 @@ class Connection(Protocol):
         """The address at the other end."""
 
     @property
-    def host(self) -> str:
-        """The host at the other end."""
+    def caller(self) -> str:
+        """The address under which the limits of each address count."""
 
     @property
-    def channel(self) -> bytes:
-        """The channel binding of the client's proof, see :class:`chatcli.protocol.keys.Claim`."""
+    def channel(self) -> bytes | None:
+        """The channel binding of the client's proof, see :class:`chatcli.protocol.keys.Claim`; None without any."""
 
     @property
     def feed(self) -> Subscription | None:

@@ -35,7 +35,9 @@ class Opening:
     Attributes:
         wire: as given, or a layer that was put on top of it.
         peer: as given.
-        channel: what a client's proof will be bound to, see :class:`chatcli.protocol.keys.Claim`.
+        caller: the address under which the limits of each address count.
+        channel: what a client's proof will be bound to, see :class:`chatcli.protocol.keys.Claim`; None where no key can
+            be proved.
         flow: flow control of the connection.
         begun: bytes from the caller that are not known to be in any protocol yet.
         age: seconds since the connection was opened; after a goodbye, seconds since that.
@@ -46,15 +48,19 @@ class Opening:
     user: User | None = None
     token: Token | None = None
     welcomed = False
-    __slots__ = ("_account", "_hub", "_on_bytes", "age", "begun", "channel", "closed", "deaf", "flow", "peer", "wire")
+    __slots__ = (
+        "_account", "_hub", "_on_bytes", "age", "begun", "caller", "channel", "closed", "deaf", "flow", "peer",
+        "wire",
+    )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, on_bytes: Callable[[bytes], None]) -> None:
         self._hub = hub
         self.wire = wire
         self.peer = peer
+        self.caller = peer.host
         self._on_bytes = on_bytes
         self.begun = b""
-        self.channel = b""
+        self.channel: bytes | None = b""
         self.flow = FlowControl(wire, hub.limits)
         self._account: Account | None = None
         self.age = 0.0
@@ -64,9 +70,9 @@ class Opening:
         return str(self.peer)
 
     @property
-    def host(self) -> str:
-        """The host at the other end."""
-        return self.peer.host
+    def session(self) -> None:
+        """None: there is none yet."""
+        return None
 
     @property
     def account(self) -> Account:
@@ -74,6 +80,11 @@ class Opening:
         if self._account is None:
             self._account = Account(self, self._hub.rate_limits)
         return self._account
+
+    def expect(self, on_bytes: Callable[[bytes], None]) -> None:
+        """Pass on bytes that come within a layer, which have a first word of their own, to someone else."""
+        self._on_bytes = on_bytes
+        self.begun = b""
 
     def move(self, wire: Wire) -> None:
         """Write to another wire, on top of the present one, and pause that."""

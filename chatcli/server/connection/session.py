@@ -43,7 +43,9 @@ class Session:
 
     Attributes:
         peer: the address at the other end.
-        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`.
+        caller: the address under which the limits of each address count.
+        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`; None where no key can be
+            proved.
         client: which start of which client this is, as the client says.
         key: the public key that the client has proved.
         purpose: what the connection is for.
@@ -57,14 +59,15 @@ class Session:
     """
 
     __slots__ = (
-        "_account", "_handlers", "_input", "_login", "_state", "attached", "channel", "client", "deadlines", "feed",
-        "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "token",
+        "_account", "_handlers", "_input", "_login", "_state", "attached", "caller", "channel", "client", "deadlines",
+        "feed", "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "token",
         "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, handlers: Mapping[type, Handler], opening: Opening) -> None:
         self.hub = hub
         self.peer = opening.peer
+        self.caller = opening.caller
         self.channel = opening.channel
         self.client = ""
         self.attached = False
@@ -90,9 +93,9 @@ class Session:
         return f"{self.user.name} ({self.purpose}, {self.peer})" if self.user is not None else str(self.peer)
 
     @property
-    def host(self) -> str:
-        """The host at the other end."""
-        return self.peer.host
+    def session(self) -> Session:
+        """Itself: the connection has one."""
+        return self
 
     @property
     def account(self) -> Account:

@@ -76,7 +76,10 @@ def challenge(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
         if hub.limits.access == "open":
             return None
         raise Refused(codes.KEY_REQUIRED, "This server answers only those it knows: say who you are with --user.")
-    hub.rate_limits.check_failures(session.host)
+    if session.channel is None:
+        text = "Here TLS does not reach from end to end, so no key can be proved: use a tunnel, TLS, or a token."
+        raise Refused(codes.TLS_REQUIRED, text)
+    hub.rate_limits.check_failures(session.caller)
     name, key = _name(hello), _key(hello)
     _check(hub, session, Claimant(hello, name, key, b""), proven=False)
     return Claimant(hello, name, key, secrets.token_bytes(NONCE_BYTES))
@@ -167,7 +170,7 @@ def _check_free(hub: Hub, session: Connection, claimant: Claimant) -> None:
         raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
     if hub.limits.access == "invite" and not hub.moderation.is_invitation(hello.invite):
         if hello.invite:
-            hub.rate_limits.record_failure(session.host)  # codes must not be guessed without end, either
+            hub.rate_limits.record_failure(session.caller)  # codes must not be guessed without end, either
         hub.moderation.check_invitation(hello.invite)
 
 
@@ -194,7 +197,7 @@ def _check_service(hub: Hub, session: Connection, user: User, hello: Hello) -> N
     if hub.recoveries.find(user.key, hello.link) is not None:
         return
     if hello.link:
-        hub.rate_limits.record_failure(session.host)
+        hub.rate_limits.record_failure(session.caller)
     text = (
         f"{user.name} is a name for programs, which belongs to no key: choose another name. "
         f"An operator of the server can let you have it: {_link_command(user.name)}"
@@ -224,17 +227,17 @@ def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: s
         Refused: the proof is wrong, the name was taken meanwhile, or its ``join`` is open elsewhere.
     """
     hello, name, key, nonce = claimant
-    hub.rate_limits.check_failures(session.host)
+    hub.rate_limits.check_failures(session.caller)
     claim = Claim(
         version=hello.version,
         server_key=hub.server_key,
         nonce=nonce,
         user=hello.user,
         purpose=hello.purpose,
-        channel=session.channel,
+        channel=session.channel or b"",
     )
     if not _proves(key, signature, claim):
-        hub.rate_limits.record_failure(session.host)
+        hub.rate_limits.record_failure(session.caller)
         text = "The proof of the key is not valid on this connection: is something between you and the server?"
         raise Refused(codes.BAD_PROOF, text)
     user = _check(hub, session, claimant, proven=True)
@@ -308,7 +311,7 @@ def _proves(key: bytes, signature: str, claim: Claim) -> bool:
 
 
 def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
-    hub.rate_limits.record_name(session.host)
+    hub.rate_limits.record_name(session.caller)
     if hub.limits.access == "invite":
         hub.moderation.use_invitation(claimant.hello.invite)
     name = claimant.name
@@ -325,7 +328,7 @@ def _check_link(hub: Hub, session: Connection, user: User, code: str) -> None:
     try:
         hub.link_codes.check(user, code)
     except Refused:
-        hub.rate_limits.record_failure(session.host)
+        hub.rate_limits.record_failure(session.caller)
         raise
 
 
@@ -363,7 +366,7 @@ def displaced_joins(user: User, hello: Hello) -> list[Connection]:
         zone.current()
         since = datetime.datetime.fromtimestamp(user.since / 1000, datetime.UTC).astimezone()
         text = (
-            f"{user.name} is already in the chat from {first.host} since {since:%H:%M}: "
+            f"{user.name} is already in the chat from {first.peer.host} since {since:%H:%M}: "
             "join with --takeover to end that, or with --attach to be here twice."
         )
         raise Refused(codes.ALREADY_HERE, text)
@@ -383,7 +386,7 @@ def register_join(hub: Hub, session: Connection, user: User, hello: Hello) -> No
     session.client, session.attached = hello.client, hello.present == "attach"
     for other in displaced:
         if user.has(other.key):
-            other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
+            other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.peer.host} and taken this place.")
         else:
             other.close(codes.KICKED, _replaced(user))
 

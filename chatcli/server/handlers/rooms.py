@@ -55,7 +55,7 @@ def _join(session: HubConnection, frame: f.Join) -> None:
         hub.permissions.check_count(user)
     if room is None:
         hub.moderation.check_mute(user)  # the name of a room is a text, too
-        hub.rate_limits.record_name(session.host)
+        hub.rate_limits.record_name(session.caller)
         room = hub.membership.create(name, frame.kind or "open", hub.clock())
     elif user not in room.members:
         hub.permissions.check_enter(room, user)

@@ -37,10 +37,10 @@ def admit(hub: Hub, session: Connection, hello: f.Hello) -> Token:
         Refused: the token lets nobody in, or not for that purpose.
     """
     check_version(hello)
-    hub.rate_limits.check_failures(session.host)
+    hub.rate_limits.check_failures(session.caller)
     token = hub.tokens.find(hello.token)
     if token is None:
-        hub.rate_limits.record_failure(session.host)
+        hub.rate_limits.record_failure(session.caller)
         raise Refused(codes.BAD_TOKEN, "That token is wrong, revoked or too old: make another one.")
     user = token.user
     if hello.user and fold(hello.user) != user.key:

@@ -1,4 +1,4 @@
-"""Accepts TCP connections, detects the protocol by the first word, and gives those who speak ours a session."""
+"""Accepts TCP connections, detects protocols by their first words, and gives those who speak ours a session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -22,9 +22,10 @@ from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 from chatcli.server.security.prices import HANDSHAKE
 
 if TYPE_CHECKING:
-    from chatcli.server.handlers.table import Handler
-    from chatcli.server.hub import Hub
     from chatcli.server.security.certificates import Certificates
+    from chatcli.server.web.connection import HttpConnection
+    from chatcli.server.web.site import Site
+    from chatcli.server.web.websocket import WebSocketLayer
 
 logger = logging.getLogger(__name__)
 
@@ -51,41 +52,41 @@ class Service:
     """Everything that connections share.
 
     Attributes:
-        hub: the hub that sessions belong to.
-        handlers: the handler of each frame that a client may send once it is logged in.
+        site: what is served, and to whom.
         certificates: what the server shows to those who speak TLS.
         handshakes: runs the TLS handshakes in turn.
         rejections: rejects callers for whom there is no session.
-        insecure: whether callers from other machines may do without TLS.
     """
 
-    hub: Hub
-    handlers: Mapping[type, Handler]
+    site: Site
     certificates: Certificates
     handshakes: HandshakeQueue
     rejections: rejections.Rejections
-    insecure: bool = False
 
 
 class TcpConnection(asyncio.Protocol):
-    """Carries bytes between one socket and one session, through layers such as TLS.
+    """Carries bytes between one socket and one session, through layers such as TLS and a WebSocket.
 
     The lowest layer is fed by the socket, each other one by the layer below it, and the session by the uppermost, to
     which it writes. Without layers the socket itself feeds the session, and is written to.
 
-    The session is made when the caller has begun to speak our protocol. Until then there is an opening in its place.
+    The session is made when the caller has begun to speak our protocol. Until then there is an opening in its place,
+    and while it speaks HTTP a connection of that.
 
     Args:
         service: everything that connections share.
     """
 
-    __slots__ = ("_end", "_lowest", "_service", "_uppermost")
+    __slots__ = ("_end", "_lowest", "_service", "_uppermost", "_websocket")
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._end: Opening | Session | None = None  # None before the connection is accepted, and once it is gone
+        self._end: Opening | Session | HttpConnection | None = (
+            None  # None before the connection is accepted, and once it is gone
+        )
         self._lowest: Receiver | None = None  # what the socket feeds
         self._uppermost: Layer | None = None  # what the session writes to, if not to the socket
+        self._websocket: WebSocketLayer | None = None
 
     def __str__(self) -> str:
         return str(self._end)
@@ -94,7 +95,7 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the connection, or reject it."""
-        hub = self._service.hub
+        hub = self._service.site.hub
         transport = cast("asyncio.Transport", transport)
         if len(hub.connections) >= hub.limits.connections:
             text = f"The server holds {_connections(hub.limits.connections)} and accepts no more: try again later."
@@ -139,56 +140,127 @@ class TcpConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on that the connection is gone, and drop the references that point back here."""
         if self._end is not None and self._lowest is not None:
-            hub = self._service.hub
+            hub = self._service.site.hub
             hub.connections.discard(self)
-            hub.rate_limits.remove_connection(self._end.host)
+            hub.rate_limits.remove_connection(self._end.caller)
             self._lowest.lost()
             logger.info("%s has gone", self)
-        self._end = self._lowest = self._uppermost = None
+        self._end = self._lowest = self._uppermost = self._websocket = None
         if error is not None:
             logger.debug("connection lost: %s", error)
 
-    # The protocol of the caller
+    # The protocol of the caller. Another one gets its case here, and a layer of its own.
 
     def _detect(self, data: bytes) -> None:
-        """Start a protocol by its first word. Another protocol gets its case here, and a layer of its own."""
-        assert isinstance(self._end, Opening)  # noqa: S101 (it calls this)
-        opening = self._end
+        """Start a protocol by the first word on the socket."""
+        opening = self._opening
         match dialect(data):
             case None:
                 pass  # not a whole word yet
+            case Dialect.TLS:
+                self._start_tls(opening, data, self._detect_in_tls)
+            case Dialect.HTTP:
+                self._start_http(opening, data)
+            case Dialect.LINES if self._service.site.insecure or is_loopback(opening.peer.host):
+                self._start_lines(opening, data)
+            case Dialect.LINES:
+                opening.close(
+                    codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS."
+                )
+            case _:
+                self._reject(opening, data)
+
+    def _detect_in_tls(self, data: bytes) -> None:
+        """Start a protocol by the first word within TLS."""
+        opening = self._opening
+        match dialect(data):
+            case None:
+                pass
+            case Dialect.HTTP:
+                self._start_http(opening, data)
             case Dialect.LINES:
                 self._start_lines(opening, data)
-            case Dialect.TLS if self._uppermost is None:
-                self._start_tls(opening, data)
             case _:
-                opening.close_with(rejections.answer(data, codes.MALFORMED, NOT_OURS))
+                self._reject(opening, data)
 
-    def _start_tls(self, opening: Opening, data: bytes) -> None:
-        """Put TLS on top of the socket; the plaintext has a first word of its own."""
+    def _detect_in_websocket(self, data: bytes) -> None:
+        """Start lines, if that is what it carries, or TLS: whoever ends the TLS outside must not read the stream."""
+        opening = self._opening
+        if self._websocket is not None and self._websocket.carries_lines:
+            self._start_lines(opening, data)
+            return
+        match dialect(data):
+            case None:
+                pass
+            case Dialect.TLS:
+                self._start_tls(opening, data, self._detect_in_tunnel)
+            case _:
+                opening.close(codes.TLS_REQUIRED, "Within a tunnel this server accepts TLS only.")
+
+    def _detect_in_tunnel(self, data: bytes) -> None:
+        """Start our own protocol by the first word within the TLS of a tunnel."""
+        opening = self._opening
+        match dialect(data):
+            case None:
+                pass
+            case Dialect.LINES:
+                self._start_lines(opening, data)
+            case _:
+                self._reject(opening, data)
+
+    @property
+    def _opening(self) -> Opening:
+        assert isinstance(self._end, Opening)  # noqa: S101 (it calls what asks for it)
+        return self._end
+
+    def _reject(self, opening: Opening, data: bytes) -> None:
+        opening.close_with(rejections.answer(data, codes.MALFORMED, NOT_OURS))
+
+    def _start_tls(self, opening: Opening, data: bytes, on_bytes: Callable[[bytes], None]) -> None:
+        """Put TLS on top; the plaintext has a first word of its own."""
         identity = self._service.certificates.identity
         peer = str(opening.peer)
         layer = TlsLayer(
             opening.wire, identity.context, self._service.handshakes, peer, above=opening, charge=self._charge
         )
-        self._put_on_top(layer)
-        self._uppermost = layer
-        opening.begun = b""
         opening.channel = identity.channel
-        opening.move(layer)
+        opening.expect(on_bytes)
+        self._put_layer(opening, layer)
         opening.account.charge(HANDSHAKE)
+        layer.received(data)
+
+    def _start_http(self, opening: Opening, data: bytes) -> None:
+        """Start HTTP."""
+        # Loaded with the first such caller, unless that has been done in the meantime.
+        from chatcli.server.web.connection import HttpConnection  # noqa: PLC0415 (see above)
+
+        secure = self._uppermost is not None
+        end = HttpConnection(self._service.site, opening, secure=secure, upgrade=self._start_websocket)
+        self._end = end
+        self._put_on_top(end)
+        end.received(data)
+
+    def _start_websocket(self, opening: Opening, layer: WebSocketLayer, data: bytes) -> None:
+        """Put a WebSocket in the place of HTTP; what it carries has a first word of its own."""
+        self._end = opening
+        self._websocket = layer
+        opening.expect(self._detect_in_websocket)
+        self._put_layer(opening, layer)
         layer.received(data)
 
     def _start_lines(self, opening: Opening, data: bytes) -> None:
         """Start our own protocol, one JSON object a line."""
-        if self._uppermost is None and not (self._service.insecure or is_loopback(opening.host)):
-            opening.close(codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS.")
-            return
-        session = self._end = Session(self._service.hub, self._service.handlers, opening)
-        lines = Lines(session, self._service.hub.limits)
+        session = self._end = Session(self._service.site.hub, self._service.site.handlers, opening)
+        lines = Lines(session, self._service.site.hub.limits)
         session.read_from(lines)
         self._put_on_top(lines)
         lines.received(data)
+
+    def _put_layer(self, opening: Opening, layer: Layer) -> None:
+        """Put a layer on top of the others, and the opening on top of that."""
+        self._put_on_top(layer)
+        self._uppermost = layer
+        opening.move(layer)
 
     def _charge(self, waste: int) -> None:
         if self._end is not None:
@@ -206,7 +278,7 @@ class TcpConnection(asyncio.Protocol):
     @property
     def session(self) -> Session | None:
         """Its session; None until the first word of the caller."""
-        return self._end if isinstance(self._end, Session) else None
+        return None if self._end is None else self._end.session
 
     def tick(self, seconds: float) -> None:
         """Check the deadlines; called regularly."""

@@ -25,8 +25,8 @@ class Payer(Protocol):
     token: Token | None
 
     @property
-    def host(self) -> str:
-        """The host at the other end."""
+    def caller(self) -> str:
+        """The address under which the limits of each address count."""
 
     @property
     def closed(self) -> bool:
@@ -110,7 +110,7 @@ class Account:
         """Return the user's purse; before the welcome, and without a name, the one of the address."""
         payer = self.payer
         if payer.user is None or not payer.welcomed:
-            return self._rate_limits.shared_purse(payer.host, greeting=not payer.welcomed)
+            return self._rate_limits.shared_purse(payer.caller, greeting=not payer.welcomed)
         return self._rate_limits.personal_purse(payer.user)
 
     def _settle(self) -> None:

@@ -40,6 +40,14 @@ def network(address: str) -> str:
         return host
 
 
+def by_http(host: str) -> str:
+    """Return the address under which the limits count a caller by HTTP at a host: this machine is never exempt there.
+
+    Whatever comes from this machine by HTTP may come from anywhere, through a proxy or a forwarded port.
+    """
+    return f"{host} by HTTP" if is_loopback(host) else host
+
+
 class Buckets:
     """A leaky bucket for each address (https://en.wikipedia.org/wiki/Leaky_bucket).
 

@@ -1,0 +1,108 @@
+"""Routes: which request means what."""
+
+from __future__ import annotations
+
+import enum
+from http import HTTPStatus
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from chatcli.gateway.web.exchange import Fault, Head
+
+
+class Kind(enum.Enum):
+    """The meaning of a request."""
+
+    PAGE = "the page that says what this is"
+    HEALTH = "whether the server is well"
+    METRICS = "what the server counts"
+    WEBSOCKET = "the beginning of a WebSocket"
+    PUBLISH = "a message to a room or a person"
+    EVENTS = "the messages of a room or a person, as Server-Sent Events"
+    LINES = "the same as lines of JSON"
+    HOOK = "a webhook"
+    ASK = "a question"
+
+
+class Route(NamedTuple):
+    """The meaning of a request.
+
+    Attributes:
+        kind: its kind.
+        name: the room or the person that it is about, as in ``#ops`` or ``bob``; the token of a webhook.
+    """
+
+    kind: Kind
+    name: str = ""
+
+
+_GET: Final = ("GET", "HEAD")
+#: Paths with a meaning of their own, and their methods.
+_FIXED: Final = {
+    "/": (Kind.PAGE, _GET),
+    "/healthz": (Kind.HEALTH, _GET),
+    "/metrics": (Kind.METRICS, _GET),
+    "/-/ws": (Kind.WEBSOCKET, ("GET",)),
+    "/-/ask": (Kind.ASK, ("POST",)),
+}
+_HOOK: Final = "/-/hook/"
+#: What may stand behind a name.
+_STREAMS: Final = {"events": Kind.EVENTS, "lines": Kind.LINES}
+
+
+def find(head: Head) -> Route:
+    """Return the meaning of a request.
+
+    Raises:
+        Fault: it has none, or not with its method.
+    """
+    fixed = _FIXED.get(head.path)
+    if fixed is not None:
+        kind, methods = fixed
+        return _permitted(head, Route(kind), methods)
+    if head.path.startswith(_HOOK):
+        return _permitted(head, Route(Kind.HOOK, head.path.removeprefix(_HOOK)), ("POST",))
+    first, *others = head.path.removeprefix("/").split("/")  # before it is decoded: a name may have a slash
+    if not first or first == "-" or len(others) > 1:
+        raise _unknown()
+    name = _name(first)
+    if not others:
+        return _permitted(head, Route(Kind.PUBLISH, name), ("POST",))
+    if others[0] not in _STREAMS:
+        raise _unknown()
+    return _permitted(head, Route(_STREAMS[others[0]], name), _GET)
+
+
+def _name(part: str) -> str:
+    """Return the room or the person that a part of a path names: ``ops`` and ``%23ops`` are ``#ops``, ``@bob`` is bob.
+
+    Raises:
+        Fault: it is not encoded in UTF-8.
+    """
+    try:
+        text = unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        raise Fault(HTTPStatus.BAD_REQUEST, "A path is encoded in UTF-8.") from None
+    if text.startswith("@"):
+        return text[1:]
+    return text if text.startswith("#") else f"#{text}"
+
+
+def _permitted(head: Head, route: Route, methods: tuple[str, ...]) -> Route:
+    """Return the route if a request has one of its methods.
+
+    Raises:
+        Fault: it has another one.
+    """
+    if head.method not in methods:
+        allowed = ", ".join(methods)
+        text = f"This path takes {allowed} only."
+        raise Fault(HTTPStatus.METHOD_NOT_ALLOWED, text, [("Allow", allowed)])
+    return route
+
+
+def _unknown() -> Fault:
+    text = (
+        'There is nothing here: "POST /ops" says something in #ops, "POST /@bob" to bob, and "GET /ops/events" listens.'
+    )
+    return Fault(HTTPStatus.NOT_FOUND, text)

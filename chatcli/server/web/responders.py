@@ -1,0 +1,123 @@
+"""Responders: each answers one request."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from chatcli.gateway.web.exchange import Fault, Headers
+    from chatcli.server.connection.opening import Opening
+    from chatcli.server.connection.session import Session
+
+
+class Answering(Protocol):
+    """The connection, as a responder sees it."""
+
+    @property
+    def opening(self) -> Opening:
+        """The connection as sessions inherit it."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the socket has yet to take."""
+
+    def answer(self, status: HTTPStatus, content_type: str, body: bytes, headers: Headers = ()) -> None:
+        """Answer the request as a whole."""
+
+    def answer_text(self, status: HTTPStatus, text: str, headers: Headers = ()) -> None:
+        """Answer the request with a line of text."""
+
+    def refuse(self, fault: Fault) -> None:
+        """Answer the request with an error."""
+
+    def start_stream(self, content_type: str) -> None:
+        """Begin an answer of unknown length."""
+
+    def send_part(self, data: bytes) -> None:
+        """Send a part of that answer."""
+
+    def end_stream(self) -> None:
+        """End that answer."""
+
+
+class Responder(Protocol):
+    """Answers one request."""
+
+    @property
+    def most_body(self) -> int:
+        """Bytes that the body of the request may have; 0 where it needs none."""
+
+    @property
+    def outlives_input(self) -> bool:
+        """Whether the answer is still wanted once the caller sends nothing more."""
+
+    @property
+    def session(self) -> Session | None:
+        """The session that the request has, if any."""
+
+    def respond(self, body: bytes) -> None:
+        """Answer the request, at once or later. Called once, when it is complete.
+
+        Raises:
+            Fault: it is refused.
+        """
+
+    def cancel(self) -> None:
+        """Drop the answer: the caller has gone, or gets another one."""
+
+    def pause_writing(self) -> None:
+        """Stop what is sent: the socket is full."""
+
+    def resume_writing(self) -> None:
+        """Go on: the socket takes more."""
+
+    def tick(self, seconds: float) -> None:
+        """Check deadlines; called regularly."""
+
+
+class AtOnce:
+    """A responder that answers at once, without a session.
+
+    Args:
+        connection: what is answered.
+    """
+
+    most_body = 0
+    outlives_input = True
+    session = None
+
+    def __init__(self, connection: Answering) -> None:
+        self._connection = connection
+
+    def respond(self, body: bytes) -> None:
+        """Answer the request."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Do nothing: there is nothing under way."""
+
+    def pause_writing(self) -> None:
+        """Do nothing: there is nothing under way."""
+
+    def resume_writing(self) -> None:
+        """Do nothing: there is nothing under way."""
+
+    def tick(self, seconds: float) -> None:
+        """Do nothing: there is nothing under way."""
+
+
+class Health(AtOnce):
+    """Says that the server is well."""
+
+    def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
+        """Answer the request."""
+        self._connection.answer_text(HTTPStatus.OK, "ok")
+
+
+class Page(AtOnce):
+    """Shows the page that says what this is."""
+
+    def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
+        """Answer the request."""
+        self._connection.answer_text(HTTPStatus.OK, 'This is a chatcli server: people reach it with "chatcli join".')

@@ -1,0 +1,26 @@
+"""Everything that the connections of callers by HTTP share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatcli.server.handlers.table import Handler
+    from chatcli.server.hub import Hub
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything that the connections of callers by HTTP share.
+
+    Attributes:
+        hub: the hub that sessions belong to.
+        handlers: the handler of each frame that a client may send once it is logged in.
+        insecure: whether callers from other machines may do without TLS.
+    """
+
+    hub: Hub
+    handlers: Mapping[type, Handler]
+    insecure: bool = False

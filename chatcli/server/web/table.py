@@ -1,0 +1,34 @@
+"""The responder of each request."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from chatcli.gateway.web.exchange import Fault
+from chatcli.gateway.web.routes import Kind
+from chatcli.server.web.publishing import Publishing
+from chatcli.server.web.responders import Health, Page
+
+if TYPE_CHECKING:
+    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.routes import Route
+    from chatcli.server.web.responders import Answering, Responder
+    from chatcli.server.web.site import Site
+
+
+def responder(site: Site, connection: Answering, route: Route, head: Head) -> Responder:
+    """Return the responder for a request.
+
+    Raises:
+        Fault: the request is refused.
+    """
+    match route.kind:
+        case Kind.PAGE:
+            return Page(connection)
+        case Kind.HEALTH:
+            return Health(connection)
+        case Kind.PUBLISH:
+            return Publishing(site, connection, route.name, head)
+        case _:
+            raise Fault(HTTPStatus.NOT_IMPLEMENTED, "This server does not do that yet.")
