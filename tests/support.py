@@ -438,9 +438,9 @@ class Program:
 
 
 @contextlib.contextmanager
-def serving(data: Path, *arguments: str, port: int = 0) -> Iterator[tuple[Program, Address]]:
+def serving(data: Path, *arguments: str, port: int = 0, **env: str) -> Iterator[tuple[Program, Address]]:
     """Run ``chatcli serve`` as a process; yield it and its address."""
-    with Program("serve", "--data", str(data), "--port", str(port), *arguments) as program:
+    with Program("serve", "--data", str(data), "--port", str(port), *arguments, **env) as program:
         program.complains("    ")
         bound = next(line for line in program.err if "--server " in line).split("--server ")[1].split()[0]
         host, _, number = bound.rpartition(":")

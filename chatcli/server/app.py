@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -66,6 +67,8 @@ class Settings:
         insecure: whether other machines may connect without TLS.
         keep: the age in seconds at which messages are deleted; None for never.
         hosts: where else to listen, on the same port.
+        proxies: those who are believed on whose behalf they call.
+        web_names: names under which browsers reach the server, each with a port if it is not the server's.
     """
 
     address: Address
@@ -76,6 +79,8 @@ class Settings:
     insecure: bool = False
     keep: int | None = None
     hosts: tuple[str, ...] = ()
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    web_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):

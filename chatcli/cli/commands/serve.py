@@ -9,10 +9,11 @@ import click
 
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Decorated, as_record
-from chatcli.cli.options.types import DurationType, TextType
+from chatcli.cli.options.types import DurationType, NetworkType, TextType, WebNameType
 from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
     from time import struct_time
 
     from chatcli.server.app import Serving, Settings
@@ -43,6 +44,8 @@ class ServeOptions(NamedTuple):
     tls_cert: str | None
     tls_key: str | None
     insecure: bool
+    proxies: tuple[IPv4Network | IPv6Network, ...]
+    web_names: tuple[str, ...]
 
 
 def _option(*names: str, default: object = None, **attributes: Any) -> Callable[[Decorated], Decorated]:  # noqa: ANN401
@@ -127,6 +130,24 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
     help="Accept connections without TLS from other machines too. Everyone on the way can then read and alter what is"
     " said over them.",
 )
+@_option(
+    "--proxy",
+    "proxies",
+    type=NetworkType(),
+    multiple=True,
+    envvar="CHATCLI_SERVE_PROXY",
+    help="IP address, or network, of a proxy in front of this server: the limits for each address hold for those whom"
+    ' it names in "Forwarded" or "X-Forwarded-For", not for the proxy. May be given several times.',
+)
+@_option(
+    "--web-name",
+    "web_names",
+    type=WebNameType(),
+    multiple=True,
+    envvar="CHATCLI_SERVE_WEB_NAME",
+    help="Name under which browsers and proxies reach this server, if it is neither the name of this machine nor in the"
+    " certificate. May be given several times.",
+)
 @as_record(ServeOptions)
 def command(options: ServeOptions) -> None:
     """Run a chat server until Ctrl-C or SIGTERM.
@@ -178,6 +199,8 @@ def _settings(options: ServeOptions) -> Settings:
         insecure=options.insecure,
         keep=options.keep,
         hosts=tuple(others),
+        proxies=options.proxies,
+        web_names=options.web_names,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from chatcli.protocol.values.address import Address, parse_address
 from chatcli.protocol.values.text import is_text
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 
 class AddressType(click.ParamType[Address]):
@@ -27,6 +31,63 @@ class AddressType(click.ParamType[Address]):
             InputError: the value is invalid; the sentence says how to write one.
         """
         return value if isinstance(value, Address) else parse_address(str(value))
+
+
+class NetworkType(click.ParamType["IPv4Network | IPv6Network"]):
+    """The address of a machine, or of a network of them."""
+
+    name = "ADDRESS"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IPv4Network | IPv6Network:
+        """Read it."""
+        import ipaddress
+
+        text = str(value).strip()
+        try:
+            found = _as_ipv4(ipaddress.ip_interface(text))
+            network = found.network
+        except ValueError:
+            example = '"192.0.2.7" or "10.0.0.0/8"'
+            self.fail(f'"{text}" is not an IP address or a network; write one as in {example}.', param, ctx)
+        if not network.prefixlen:
+            self.fail(f'"{text}" is everyone, and everyone could claim any address: name the proxies.', param, ctx)
+        if "%" in text:
+            self.fail(f'"{text}" names an interface: write the address without it.', param, ctx)
+        if found.ip != network.network_address:
+            self.fail(f'"{text}" is one machine or a network: write "{found.ip}" or "{network}".', param, ctx)
+        return network
+
+
+def _as_ipv4(interface: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
+    """Return an IPv4 address that is written as one of IPv6 (RFC 4291, section 2.5.5.2) as what it is."""
+    from ipaddress import IPv4Interface, IPv6Interface
+
+    mapped = interface.ipv4_mapped if isinstance(interface, IPv6Interface) else None
+    bits = interface.network.prefixlen - 96
+    return interface if mapped is None or bits < 0 else IPv4Interface((mapped, bits))
+
+
+class WebNameType(click.ParamType[str]):
+    """A name under which browsers reach a server, and a port if it is not the server's."""
+
+    name = "NAME[:PORT]"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> str:
+        """Read it.
+
+        Raises:
+            InputError: it is no name; the sentence says how to write one.
+        """
+        from chatcli.protocol.values.authority import parse_web_name
+
+        return str(parse_web_name(str(value)))
 
 
 class TextType(click.ParamType[str]):

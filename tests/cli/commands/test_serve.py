@@ -351,3 +351,45 @@ def test_several_hosts(tmp_path: Path) -> None:
         assert f"Serving on 127.0.0.1:{address.port} and 127.0.0.2:{address.port}," in program.err[0]
         for host in ("127.0.0.1", "127.0.0.2"):
             assert run_here("who", "--server", f"{host}:{address.port}").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--proxy", "nginx", '"nginx" is not an IP address or a network; write one as in "192.0.2.7" or "10.0.0.0/8".'),
+        ("--proxy", "10.0.0.5/8", '"10.0.0.5/8" is one machine or a network: write "10.0.0.5" or "10.0.0.0/8".'),
+        ("--proxy", "0.0.0.0/0", '"0.0.0.0/0" is everyone, and everyone could claim any address: name the proxies.'),
+        ("--proxy", "::ffff:0:0/96", '"::ffff:0:0/96" is everyone, and everyone could claim any address'),
+        ("--proxy", "fe80::1%eth0", '"fe80::1%eth0" names an interface: write the address without it.'),
+        (
+            "--web-name",
+            "https://chat.example",
+            '"https://chat.example" is not a name of a server; write NAME or NAME:PORT',
+        ),
+        ("--web-name", "*.example", '"*.example" is not a name of a server'),
+    ],
+)
+def test_proxies_and_names_that_are_none(tmp_path: Path, option: str, value: str, sentence: str) -> None:
+    """They are refused with the remedy."""
+    done = run_here("serve", "--port", "0", "--data", str(tmp_path), option, value)
+    assert done.returncode == 2
+    assert sentence in " ".join(done.stderr.split())
+
+
+def test_proxies_and_names_are_recorded(tmp_path: Path) -> None:
+    """What was given, by option or variable, is recorded in the spelling that the server uses."""
+    options = ["--proxy", "::ffff:10.0.0.1", "--proxy", "2001:DB8::/32", "--web-name", "Chat.Example.:443"]
+    with serving(tmp_path, *options, CHATCLI_SERVE_WEB_NAME="not.used") as (program, _):
+        program.process.send_signal(signal.SIGTERM)
+        assert program.end() == 0
+    words = json.loads((tmp_path / "serve.json").read_text())["serve"]
+    assert words[-6:] == ["--proxy", "10.0.0.1/32", "--proxy", "2001:db8::/32", "--web-name", "chat.example:443"]
+
+
+def test_several_proxies_and_names_in_a_variable(tmp_path: Path) -> None:
+    """They are separated by spaces."""
+    proxies, names = "10.0.0.1 10.0.0.2", "a.example b.example"
+    with serving(tmp_path, CHATCLI_SERVE_PROXY=proxies, CHATCLI_SERVE_WEB_NAME=names):
+        words = json.loads((tmp_path / "serve.json").read_text())["serve"]
+    assert words[-8::2] == ["--proxy", "--proxy", "--web-name", "--web-name"]
+    assert words[-7::2] == ["10.0.0.1/32", "10.0.0.2/32", "a.example", "b.example"]
