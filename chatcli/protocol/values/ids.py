@@ -1,4 +1,4 @@
-"""Message ids: UUIDs of version 7, made by clients, ordered by time."""
+"""Message ids: UUIDs, of version 7 and ordered by time if clients make them, of version 8 if an event gives them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ def uuid7(milliseconds: int, entropy: bytes) -> str:
         entropy: 10 random bytes, of which 74 bits are used.
     """
     value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
-    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    return _versioned(value, 7)
+
+
+def uuid8(digest: bytes) -> str:
+    """Build a UUID of version 8 (RFC 9562, section 5.8) from 16 bytes of a hash."""
+    return _versioned(int.from_bytes(digest[:16], "big"), 8)
+
+
+def _versioned(value: int, version: int) -> str:
+    value = value & ~(0xF << 76) | version << 76
     value = value & ~(0x3 << 62) | 0x2 << 62  # variant
     return id_text(value.to_bytes(16, "big"))
 

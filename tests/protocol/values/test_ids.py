@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.protocol.values.ids import all_id_bytes, id_bytes, id_text, uuid7
+from chatcli.protocol.values.ids import all_id_bytes, id_bytes, id_text, uuid7, uuid8
 
 _times = st.integers(0, 2**48 - 1)
 _entropy = st.binary(min_size=10, max_size=10)
@@ -28,6 +28,17 @@ def test_uuid_of_version_7(milliseconds: int, entropy: bytes) -> None:
     assert str(value) == text
     assert (value.version, value.variant) == (7, uuid.RFC_4122)
     assert value.int >> 80 == milliseconds
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_uuid_of_version_8(digest: bytes) -> None:
+    """A hash leads to a canonical UUID of version 8 with its other 122 bits."""
+    text = uuid8(digest)
+    value = uuid.UUID(text)
+    assert str(value) == text
+    assert (value.version, value.variant) == (8, uuid.RFC_4122)
+    kept = ~(0xF << 76 | 0x3 << 62)
+    assert value.int & kept == int.from_bytes(digest, "big") & kept
 
 
 @given(_times, _times, _entropy, _entropy)
