@@ -48,7 +48,7 @@ Present = Literal["refuse", "takeover", "attach"]
 RoomKind = Literal["open", "private", "announcement"]
 Where = Literal["here", "away", "gone"]
 Renewal = Literal["key", "recovered", "released", "taken"]
-Scope = Literal["send", "read", "all"]
+Scope = Literal["send", "read", "all", "metrics"]
 Happening = Literal[
     "joined",
     "left",

@@ -295,12 +295,12 @@ def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
 
 
 def _make_service(settings: Settings, hub: Hub, operators: Operators, certificates: Certificates) -> Service:
-    handshakes = HandshakeQueue()
+    handshakes = HandshakeQueue(hub.counts)
     return Service(
         site=Site(hub=hub, handlers=handlers(operators), insecure=settings.insecure),
         certificates=certificates,
         handshakes=handshakes,
-        rejections=Rejections(certificates, handshakes),
+        rejections=Rejections(certificates, handshakes, hub.counts),
     )
 
 

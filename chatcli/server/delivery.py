@@ -14,6 +14,7 @@ from chatcli.server.refusals import cannot_write
 from chatcli.server.state import questions
 
 if TYPE_CHECKING:
+    from chatcli.server.counts import Counts
     from chatcli.server.model import Connection
     from chatcli.server.state.presence import Presence
     from chatcli.server.state.questions import Questions
@@ -96,13 +97,17 @@ class Delivery:
         receipts: learn who waits for whom to read.
         presence: learns who has talked with whom.
         questions: learn what was answered.
+        counts: count the messages.
     """
 
-    def __init__(self, rooms: Rooms, receipts: Receipts, presence: Presence, questions: Questions) -> None:
+    def __init__(
+        self, *, rooms: Rooms, receipts: Receipts, presence: Presence, questions: Questions, counts: Counts
+    ) -> None:
         self._rooms = rooms
         self._receipts = receipts
         self._presence = presence
         self._questions = questions
+        self._counts = counts
 
     def deliver_batch(self, entries: list[Entry], error: StoreError | None) -> None:
         """Deliver the messages of a batch and answer them, in order.
@@ -133,22 +138,25 @@ class Delivery:
         first = runs[0].entries[0]  # the only one, unless all are stored and plain
         if error is not None:
             refusal = cannot_write("nothing was stored now")
+            self._counts.refused[refusal.code] += 1
             return [encode(Error(refusal.code, str(refusal), first.id_text))]
         if first.refused:
             return [self._refusal(first)]
         if first.duplicate:
             return [_repeat(first)]
         self._rooms.delivered_seq = runs[-1].seq
+        self._counts.messages += sum(len(run.entries) for run in runs)
         recipient = runs[0].origin.recipient
         if isinstance(recipient, Room):
             return self._deliver_in_room(recipient, runs)
         return [self._deliver_to_user(recipient, run) for run in runs]
 
     def _refusal(self, entry: Entry) -> bytes:
+        code, text = codes.ID_TAKEN, "Someone else's message has this id; make a new one."
         if entry.prior_answer is not None:
-            text = self._questions.why_closed(entry.origin.sender, entry.prior_answer)
-            return encode(Error(codes.NOT_OPEN, text, entry.id_text))
-        return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", entry.id_text))
+            code, text = codes.NOT_OPEN, self._questions.why_closed(entry.origin.sender, entry.prior_answer)
+        self._counts.refused[code] += 1
+        return encode(Error(code, text, entry.id_text))
 
     def _deliver_to_user(self, recipient: User, run: Run) -> bytes:
         """Deliver a run to a user and to the sender's other connections; return the answers.
@@ -158,21 +166,21 @@ class Delivery:
         session, sender, seq = run.origin.session, run.origin.sender, run.seq
         run.encode()
         lines = run.lines
-        outcome: Outcome = "stored"
+        reached, copies = _deliver_to_limited(run) if sender.limited_feeds or recipient.limited_feeds else (0, 0)
         for feed in recipient.feeds:
             if feed.connection is not session and feed.push(seq, lines):
-                outcome = "delivered"
-        if (sender.limited_feeds or recipient.limited_feeds) and _deliver_to_limited(run):
-            outcome = "delivered"
+                reached += 1
+        outcome: Outcome = "delivered" if reached else "stored"
         if sender is not recipient:
             for feed in sender.feeds:
-                if feed.connection is not session:
-                    feed.push(seq, lines)
+                if feed.connection is not session and feed.push(seq, lines):
+                    copies += 1
             oldest = run.entries[0].seq
             self._receipts.await_receipt(recipient, sender, oldest, seq)
             if outcome == "stored":
                 self._receipts.await_delivery(recipient, sender, oldest, seq)
             self._presence.add_contact(sender, recipient)
+        self._counts.delivered += (reached + copies) * len(run.entries)
         if session.feed is not None:
             session.feed.skip_own(seq)
         self._questions.notify(run.entries[0], run.messages[0])
@@ -196,10 +204,10 @@ class Delivery:
         for run in runs:
             run.encode()
         seq = runs[-1].seq
-        everything = b"".join([run.lines for run in runs])
+        everything = _join(runs)
         speakers = {feed: None for run in runs if (feed := run.origin.session.feed) is not None}
         pieces = {
-            feed: b"".join([run.lines for run in runs if run.origin.session is not feed.connection])
+            feed: _join([run for run in runs if run.origin.session is not feed.connection])
             for feed in speakers
             if feed in room.feeds
         }
@@ -207,10 +215,13 @@ class Delivery:
         if first is not None:
             first.skip_own(runs[0].seq)
         reached: set[User] = set()
+        copies = 0
         for feed in room.feeds:
-            piece = pieces.get(feed, everything)
+            piece, count = pieces.get(feed, everything)
             if piece and feed.push(seq, piece):
                 reached.add(feed.user)
+                copies += count
+        self._counts.delivered += copies
         room.newest = seq
         for feed in speakers:
             feed.skip_own(seq)
@@ -218,18 +229,23 @@ class Delivery:
         return [run.answer("delivered" if len(reached) > (run.origin.sender in reached) else "stored") for run in runs]
 
 
-def _deliver_to_limited(run: Run) -> bool:
-    """Deliver a run of two people to limited feeds; return whether one of the recipient's is live and got it."""
+def _join(runs: list[Run]) -> tuple[bytes, int]:
+    """Return the lines of encoded runs as one piece, and the number of their messages."""
+    return b"".join([run.lines for run in runs]), sum(len(run.entries) for run in runs)
+
+
+def _deliver_to_limited(run: Run) -> tuple[int, int]:
+    """Deliver a run of two people to limited feeds; return how many of the recipient and of the sender get it now."""
     session, sender, recipient = run.origin.session, run.origin.sender, run.origin.recipient
-    got = False
+    reached = copies = 0
     if isinstance(recipient, User):
         for feed in recipient.limited_feeds:
             if feed.connection is not session and feed.includes(sender.id):
-                got = feed.push(run.seq, run.lines) or got
+                reached += feed.push(run.seq, run.lines)
         for feed in sender.limited_feeds if sender is not recipient else ():
             if feed.connection is not session and feed.includes(recipient.id):
-                feed.push(run.seq, run.lines)
-    return got
+                copies += feed.push(run.seq, run.lines)
+    return reached, copies
 
 
 def _group(entries: list[Entry], start: int) -> list[Run]:

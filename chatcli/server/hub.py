@@ -18,6 +18,7 @@ from chatcli.protocol.values.names import check_name, is_room
 from chatcli.protocol.values.text import printable_line
 from chatcli.server import slices
 from chatcli.server.batcher import TickBatcher
+from chatcli.server.counts import Counts
 from chatcli.server.delivery import Delivery
 from chatcli.server.feed import EndedFeeds, Feed, FeedSource
 from chatcli.server.limits import Limits
@@ -57,6 +58,10 @@ class HubConnection(Connection, Protocol):
     def hub(self) -> Hub:
         """The hub that it belongs to."""
 
+    @property
+    def feed(self) -> Feed | None:
+        """The feed of messages, if the connection's purpose includes one."""
+
 
 class OpenConnection(Protocol):
     """A connection, with a session or before it has one: what counts as open, and ends when the server stops."""
@@ -93,6 +98,7 @@ class Hub:
     Attributes:
         server_key: as given, or a newer one, once the certificate was read again.
         connections: all open connections, with a session or without one.
+        counts: numbers for the metrics.
         losing_names: users whose names are free once that is on disk.
     """
 
@@ -154,8 +160,15 @@ class Hub:
         self.unread_counter = UnreadCounter()
         self.presence = Presence(log, self.users, later, clock)
         self.connections: set[OpenConnection] = set()
+        self.counts = Counts()
         self.losing_names: set[User] = set()
-        self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
+        self._delivery = Delivery(
+            rooms=self.rooms,
+            receipts=self.receipts,
+            presence=self.presence,
+            questions=self.questions,
+            counts=self.counts,
+        )
         self._feed_source = FeedSource(log, self.to_frame, self.names.to_frame, self.rooms.name_of)
         self._ended_feeds = EndedFeeds(later)
 

@@ -352,7 +352,7 @@ class Token:
 
     def reads(self, identity: int) -> bool:
         """Return whether it is good for reading that conversation."""
-        return self.scope != "send" and self.includes(identity)
+        return self.scope in ("read", "all") and self.includes(identity)
 
 
 class Room:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
@@ -70,6 +71,29 @@ class Health(Struct, frozen=True, kw_only=True):
     bytes: int
 
 
+class CommitTimes:
+    """A histogram of the time that commits take. One thread adds, others read.
+
+    Attributes:
+        counts: the number of commits of each bucket; the last one is for those that took longer than all bounds.
+        seconds: the sum of all times.
+    """
+
+    #: Seconds, the longest time of each bucket.
+    BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(self.BOUNDS) + 1)
+        self.seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count a commit."""
+        self.counts[bisect_left(self.BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+
 class Log(Protocol):
     """A durable log with group commit.
 
@@ -80,6 +104,7 @@ class Log(Protocol):
 
     head: int  # the newest seq that was reported to the owner as committed
     epoch: str  # the name of the log as it goes on now; it changes when numbers may be used again
+    commit_times: CommitTimes  # of the batches that were stored
 
     @property
     def pending_bytes(self) -> int:
@@ -88,6 +113,10 @@ class Log(Protocol):
     @property
     def idle(self) -> bool:
         """Whether nothing but positions of users waits, and nothing is being written."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether it can be written, as far as is known; after a failure it finds out by itself when it can again."""
 
     def load(self) -> State:
         """Return the state when the log was opened; it is not kept in memory, so that a second call returns nothing."""
@@ -120,7 +149,8 @@ class Log(Protocol):
         """Write the queue; it may be kept back while a batch is being written: commit again when that is done.
 
         Args:
-            positions: write even if only positions of users wait.
+            positions: write even if only positions of users wait, or if nothing does and the last batch has failed; to
+                be called like this regularly.
         """
 
     def read(self, query: Query[Result], on_result: OnResult[Result]) -> None:

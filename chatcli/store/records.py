@@ -83,7 +83,7 @@ class TokenRecord(Struct, frozen=True, kw_only=True, gc=False):
         digest: the SHA-256 of the token, 32 bytes; the token itself is not stored.
         user: the user's id.
         label: the user's words for it.
-        scope: ``send``, ``read`` or ``all``.
+        scope: ``send``, ``read``, ``all`` or ``metrics``.
         places: the ids of the rooms and users that it is limited to; None for everywhere.
         created: milliseconds since 1970-01-01 UTC.
         until: when it ends; None for never.
@@ -252,6 +252,10 @@ class Barrier(NamedTuple):
     """An empty record: once it is written, so is everything before it."""
 
 
+class Probe(NamedTuple):
+    """A record that changes nothing: its outcome is whether the log can be written, and the disk has some room."""
+
+
 Record = (
     UserRecord
     | KeyRecord
@@ -269,6 +273,7 @@ Record = (
     | Seen
     | Lookup
     | Barrier
+    | Probe
 )
 #: Called in the owner's thread once a record is on disk, or with the reason why it is not.
 OnWritten = Callable[[StoreError | None], None]

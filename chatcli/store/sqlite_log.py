@@ -14,7 +14,7 @@ from chatcli.store.database import Database
 from chatcli.store.interface import Health, OnCommit, Post, State
 from chatcli.store.log_reader import LogReader
 from chatcli.store.queries import OnResult, Query, Result
-from chatcli.store.records import Batch, Change, Entry, OnWritten, ReadRecord, Record, ignore
+from chatcli.store.records import Batch, Change, Entry, OnWritten, Probe, ReadRecord, Record, ignore
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.sqlite.connection import size
 from chatcli.store.upkeep import Upkeep
@@ -56,6 +56,7 @@ class SqliteLog:
         self._index = SearchIndex(self._database.path)
         upkeep = Upkeep(self._database, self._index.remove)
         self._thread = WriterThread(self._database.writer, upkeep, self._written)
+        self.commit_times = self._thread.times
         self._reader = LogReader(self._database.path, self._index, self._post)
 
     @property
@@ -65,6 +66,10 @@ class SqliteLog:
     @property
     def idle(self) -> bool:
         return not self._writing and not (self._waiting.entries or self._waiting.changes)
+
+    @property
+    def writable(self) -> bool:
+        return self._error is None
 
     def load(self) -> State:
         return self._database.release_state()
@@ -92,6 +97,8 @@ class SqliteLog:
 
     def commit(self, *, positions: bool = False) -> None:
         self._positions_wanted |= positions
+        if positions and self._error is not None and self.idle:
+            self.append_change(Probe())  # nobody may try again who knows that it failed
         waiting = self._waiting
         wanted = waiting.entries or waiting.changes or (self._positions_wanted and waiting.has_positions)
         if self._closed or not wanted:
@@ -128,7 +135,9 @@ class SqliteLog:
         self._on_commit(batch, error)
 
     def _fail(self, batch: Batch, error: StoreError) -> None:
-        logger.error("%s", error)
+        probes = sum(isinstance(change.record, Probe) for change in batch.changes)
+        if self._error is None or len(batch.entries) + len(batch.changes) > probes:
+            logger.error("%s", error)
         self._error = str(error)
         self._error_since = self._error_since or time.time_ns() // 1_000_000
         for user, seq in batch.received.items():

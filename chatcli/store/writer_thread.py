@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from queue import Empty, SimpleQueue
 
 from chatcli.errors import StoreError
-from chatcli.store.interface import OnCommit
+from chatcli.store.interface import CommitTimes, OnCommit
 from chatcli.store.records import Batch
 from chatcli.store.sqlite.writer import Writer
 from chatcli.store.upkeep import Upkeep
@@ -23,12 +24,16 @@ class WriterThread:
         writer: writes a batch.
         upkeep: deletes old messages and erases deleted text.
         on_batch: called in this thread with each batch, and with the reason why it could not be written.
+
+    Attributes:
+        times: the time that each batch has taken.
     """
 
     def __init__(self, writer: Writer, upkeep: Upkeep, on_batch: OnCommit) -> None:
         self._writer = writer
         self._upkeep = upkeep
         self._on_batch = on_batch
+        self.times = CommitTimes()
         # The owner keeps it short; a number is the time before which to prune, and None ends the thread.
         self._work: SimpleQueue[Batch | int | None] = SimpleQueue()
         self._pruning = False
@@ -71,8 +76,10 @@ class WriterThread:
 
     def _write(self, batch: Batch) -> None:
         error = None
+        start = time.perf_counter()
         try:
             self._writer.write(batch)
+            self.times.add(time.perf_counter() - start)
         except sqlite3.Error as cause:
             error = StoreError(f"cannot write the log {self._writer.path}: {cause}")
         except Exception as cause:

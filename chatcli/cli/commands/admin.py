@@ -10,6 +10,7 @@ import click
 from chatcli.cli.maintenance import COMMANDS
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import (
+    SCOPES,
     data_directory,
     data_option,
     data_option_within,
@@ -273,15 +274,18 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
 
 @_sub_command("Print a token for a program called NAME.")
 @_name
-@token_options(expires="never")
+@token_options(expires="never", scopes={**SCOPES, "metrics": "reading the metrics of the server"})
 def token(name: str, to: tuple[str, ...], label: str | None, scope: str, seconds: int, as_json: bool) -> None:
     """Print a token for a program that is called NAME, such as a webhook. It is a secret, and shown this once.
 
     The name is made if it is free. It belongs to nobody's key, so that nobody else can claim it; "admin link NAME" lets
     a person have it. In the rooms of --to it becomes a member.
 
+    With --scope metrics it is good for GET /metrics, and for nothing else; only operators make such tokens.
+
     \b
     chatcli admin token grafana --to '#ops'
+    chatcli admin token prometheus --scope metrics
     """
     from chatcli.protocol.values.text import command_line
 

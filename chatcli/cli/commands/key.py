@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.options.shared import (
+    SCOPES,
     Account,
     in_use,
     json_option,
@@ -147,7 +148,7 @@ def list_(as_json: bool, account: Account) -> None:
 
 
 @command.command("token", short_help="Print a token for a program without a key.")
-@token_options(expires="90d")
+@token_options(expires="90d", scopes=SCOPES)
 @json_option("token, id, until (RFC 3339, or null).")
 @user_option()
 @server_options

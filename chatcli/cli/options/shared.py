@@ -74,12 +74,19 @@ def user_option(text: str = "Who you are.  [default: your login name]") -> Calla
     return setting_option("user", text)
 
 
-def token_options(*, expires: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+#: What a token of each scope that people can make is good for.
+SCOPES: Final = {"send": "sending messages", "read": "reading", "all": "all but keys, tokens and moderation"}
+
+
+def token_options(*, expires: str, scopes: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds ``--label``, ``--to``, ``--scope`` and ``--expires``.
 
     Args:
         expires: the time for which a token is valid by default.
+        scopes: the meaning of each scope.
     """
+    *others, last = scopes.values()
+    alternatives = f"{', '.join(others)}, or {last}"
     options = (
         click.option("--label", type=TextType(), help='What it is for, as in "deploy hook".'),
         click.option(
@@ -92,10 +99,10 @@ def token_options(*, expires: str) -> Callable[[Callable[..., None]], Callable[.
         ),
         click.option(
             "--scope",
-            type=click.Choice(["send", "read", "all"]),
+            type=click.Choice(list(scopes)),
             default="send",
             show_default=True,
-            help="What it is good for: sending messages, reading, or all but keys, tokens and moderation.",
+            help=f"What it is good for: {alternatives}.",
         ),
         click.option(
             "--expires",

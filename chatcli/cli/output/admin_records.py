@@ -138,7 +138,7 @@ class ServiceToken(Struct, frozen=True, kw_only=True):
     user: Annotated[str, about("the name")]
     token: Annotated[str, about("the token, a secret that is shown this once")]
     id: Annotated[str, about("its name, for `admin revoke`")]
-    scope: Annotated[Literal["send", "read", "all"], about("what it is good for")]
+    scope: Annotated[Literal["send", "read", "all", "metrics"], about("what it is good for")]
     to: Annotated[list[str] | None, about("the rooms and people that it is limited to; null: everywhere")]
     until: Until
     new: Annotated[bool, about("whether the name was made for it")]

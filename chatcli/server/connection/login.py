@@ -46,6 +46,9 @@ class Newcomer(HubConnection, Protocol):
     def resume(self) -> None:
         """Process what waits."""
 
+    def refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
+        """Answer a frame with the reason why it is refused."""
+
 
 class Login:
     """Logs a client in.
@@ -97,7 +100,7 @@ class Login:
             token = tokens.admit(session.hub, session, hello)
         except Refused as refusal:
             if refusal.code == codes.BAD_TOKEN:
-                session.close(refusal.code, str(refusal))
+                self._turn_away(refusal)
                 return
             raise
         session.purpose = hello.purpose
@@ -124,7 +127,7 @@ class Login:
             session.user, pending = auth.authenticate(session.hub, session, claimant, frame.signature, written)
         except Refused as refusal:
             if refusal.code == codes.BAD_PROOF:
-                session.close(refusal.code, str(refusal))
+                self._turn_away(refusal)
                 return
             raise
         if pending:
@@ -138,8 +141,7 @@ class Login:
             return
         session.flow.resume(Pause.SUSPENDED)
         if error is not None:
-            refusal = refusals.cannot_write("nobody new can log in")
-            session.close(refusal.code, str(refusal))
+            self._turn_away(refusals.cannot_write("nobody new can log in"))
             return
         if not session.require_user().has(session.key):
             session.close(codes.KICKED, auth.REVOKED)
@@ -148,8 +150,13 @@ class Login:
             self._welcome(hello)
         except Refused as refused:
             session.move(f.Error)
-            session.send(refusals.error_line(hello, refused))
+            session.refuse(hello, refused)
         session.resume()
+
+    def _turn_away(self, refusal: Refused) -> None:
+        """Close the connection: the client is not let in."""
+        self._session.hub.counts.refused[refusal.code] += 1
+        self._session.close(refusal.code, str(refusal))
 
     def _welcome(self, hello: f.Hello) -> None:
         session, hub, user = self._session, self._session.hub, self._session.user
@@ -168,7 +175,7 @@ class Login:
         if user is not None:
             user.sessions.append(session)
             welcome.user = user.name
-            if session.token is None or (session.token.scope != "send" and session.token.places is None):
+            if session.token is None or (session.token.scope in ("read", "all") and session.token.places is None):
                 welcome.rooms = [room.name for room in user.rooms]
                 welcome.invited = [room.name for room in hub.invitations.of(user)]
                 welcome.read = user.read

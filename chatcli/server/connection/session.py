@@ -234,7 +234,7 @@ class Session:
                 self._handlers[kind](self, frame)
         except Refused as refusal:
             self.account.charge(REFUSED)
-            self.send(refusals.error_line(frame, refusal))
+            self.refuse(frame, refusal)
             if self._state is State.GREETING:
                 self._count_bad()
 
@@ -250,12 +250,21 @@ class Session:
 
         scopes.check(token, frame, self.hub.clock(), find)
 
+    def refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
+        """Answer a frame with the reason why it is refused."""
+        self.send(self._refusal(frame, refusal))
+
+    def _refusal(self, frame: f.ClientFrame, refusal: Refused) -> bytes:
+        self.hub.counts.refused[refusal.code] += 1
+        return refusals.error_line(frame, refusal)
+
     def _unexpected(self, kind: type) -> Refused:
         if self._state is not State.READY:
             return Refused(codes.UNEXPECTED, "Say hello first, and prove your key.")
         return Refused(codes.UNEXPECTED, f"{kind.__name__} is not allowed after the welcome.")
 
     def _reject(self, frame: BadFrame) -> None:
+        self.hub.counts.refused[frame.code] += 1
         self.send(encode(f.Error(frame.code, frame.text, frame.id, frame.n)))
         self._count_bad()
 
@@ -330,7 +339,7 @@ class Session:
         """
         if isinstance(answer, ChatError):
             self.account.charge(REFUSED)
-            answer = refusals.error_line(frame, refusals.as_refusal(answer))
+            answer = self._refusal(frame, refusals.as_refusal(answer))
         elif not isinstance(answer, bytes):
             answer = encode(answer)
         self.flow.resume(Pause.SUSPENDED)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _REVOKED: Final = "The token of this connection was revoked."
-_LIMITED_ALL: Final = 'A token with the scope "all" cannot be limited to rooms or people: choose "send" or "read".'
+_LIMITED: Final = 'A token with the scope "{}" cannot be limited to rooms or people: choose "send" or "read".'
+_FOR_OPERATORS: Final = (
+    'Only an operator makes tokens for the metrics, on the server: "chatcli admin token NAME --scope metrics".'
+)
 
 
 def admit(hub: Hub, session: Connection, hello: f.Hello) -> Token:
@@ -81,8 +84,8 @@ def check_terms(scope: f.Scope, places: list[str], label: str) -> None:
     Raises:
         Refused: it cannot.
     """
-    if scope == "all" and places:
-        raise Refused(codes.INVALID, _LIMITED_ALL)
+    if scope in ("all", "metrics") and places:
+        raise Refused(codes.INVALID, _LIMITED.format(scope))
     if label != printable_line(label):
         raise Refused(codes.INVALID, "The label of a token is one line of text.")
 
@@ -91,6 +94,8 @@ def _make(session: HubConnection, frame: f.MakeToken) -> None:
     hub, user = session.hub, session.require_user()
     if not user.has(session.key):  # it is being revoked, with all that it has made
         raise Refused(codes.NOT_ALLOWED, "Only a key makes tokens, and that of this connection is not valid any more.")
+    if frame.scope == "metrics":  # which are about everybody
+        raise Refused(codes.NOT_ALLOWED, _FOR_OPERATORS)
     check_terms(frame.scope, frame.to, frame.label)
     places = tuple(dict.fromkeys(_place(hub, user, name) for name in frame.to)) or None
 

@@ -18,6 +18,7 @@ from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 
 if TYPE_CHECKING:
     from chatcli.server.connection.wire import Wire
+    from chatcli.server.counts import Counts
     from chatcli.server.security.certificates import Certificates
 
 MOST_AT_ONCE: Final = 64  # callers who are being rejected; they do not count as connections
@@ -69,10 +70,12 @@ class Rejections:
     Args:
         certificates: what is shown to those who speak TLS.
         handshakes: runs their handshakes in turn.
+        counts: count the callers.
     """
 
-    def __init__(self, certificates: Certificates, handshakes: HandshakeQueue) -> None:
+    def __init__(self, certificates: Certificates, handshakes: HandshakeQueue, counts: Counts) -> None:
         self._certificates = certificates
+        self._counts = counts
         self._queue = handshakes
         self._open = 0  # callers who are being rejected
         self._handshakes = float(_HANDSHAKES_A_SECOND)  # that can be made at present
@@ -80,6 +83,7 @@ class Rejections:
 
     def reject(self, transport: asyncio.Transport, code: str, text: str) -> None:
         """Give a new caller the reason; close the connection if too many are being rejected."""
+        self._counts.refused[code] += 1
         if self._open >= MOST_AT_ONCE:
             transport.abort()
             return

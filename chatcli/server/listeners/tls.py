@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chatcli.server.connection.wire import Receiver, Wire
+from chatcli.server.counts import Counts
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +39,17 @@ class _Stage(enum.Enum):
 
 
 class HandshakeQueue:
-    """Runs one handshake in each tick of the loop, so that hundreds of callers at once keep nobody waiting."""
+    """Runs one handshake in each tick of the loop, so that hundreds of callers at once keep nobody waiting.
 
-    def __init__(self) -> None:
+    Args:
+        counts: count those that were completed.
+
+    Attributes:
+        counts: as given.
+    """
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
         self._waiting: deque[TlsLayer] = deque()
 
     def add(self, layer: TlsLayer) -> None:
@@ -170,6 +179,7 @@ class TlsLayer:
 
     def _open(self) -> None:
         self._stage = _Stage.OPEN
+        self._handshakes.counts.handshakes += 1
         early, self._early = self._early, b""
         self.write(early)
         if self._closing:

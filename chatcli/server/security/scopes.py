@@ -55,18 +55,25 @@ _ALL: Final[Mapping[type, _Place]] = {
     f.Leave: _filtered,
     f.Topic: _filtered,
 }
-PERMITTED: Final[Mapping[f.Scope, Mapping[type, _Place]]] = {"send": _SEND, "read": _READ, "all": _ALL}
+PERMITTED: Final[Mapping[f.Scope, Mapping[type, _Place]]] = {
+    "send": _SEND,
+    "read": _READ,
+    "all": _ALL,
+    "metrics": _ALWAYS,
+}
 
 #: Purposes of a connection for which each scope is enough.
 _PURPOSES: Final[Mapping[f.Scope, frozenset[f.Purpose]]] = {
     "send": frozenset({"send", "query"}),
     "read": frozenset({"send", "query", "listen"}),
     "all": frozenset({"send", "query", "listen", "join"}),
+    "metrics": frozenset({"query"}),
 }
 _GOOD_FOR: Final[Mapping[f.Scope, str]] = {
     "send": "sends messages, and does nothing else",
     "read": "reads, and does nothing else",
     "all": "does not manage keys, tokens, people or rooms",
+    "metrics": "reads the metrics of the server, and does nothing else",
 }
 
 

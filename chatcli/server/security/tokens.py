@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 _MOST: Final = 50  # of one name
 _DAY: Final = 86_400_000  # milliseconds
 _LONGEST_TIMER: Final = 3600.0  # seconds: clocks of the wall are set
+_ROUND: Final = 3600.0  # seconds between two searches for tokens whose time is over
+_FIRST_ROUND: Final = 60.0  # seconds after the start until the first of them
+_DROPPED_AT_ONCE: Final = 100  # tokens that are looked at in one tick of the loop
 _AT_ONCE: Final = 100  # connections that are closed in one tick of the loop
 
 
@@ -61,6 +64,12 @@ class Tokens:
             user = user_of(record.user)
             if user is not None:  # otherwise the log is damaged
                 self._add(Token(record, user, pending=False))
+        later(_FIRST_ROUND, self._drop_regularly)
+
+    @property
+    def count(self) -> int:
+        """The number of tokens, of which some may have ended within the last hour."""
+        return len(self._by_digest)
 
     def _add(self, token: Token) -> None:
         self._by_digest[token.digest] = token
@@ -112,7 +121,7 @@ class Tokens:
         Raises:
             Refused: the user has too many.
         """
-        self._drop_expired(user)
+        self._drop_expired(self._by_user.get(user, ()))
         if sum(not token.ended for token in self._by_user.get(user, ())) >= _MOST:
             raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST} tokens: revoke one that is not needed any more.")
         text, now = token_text(secrets.token_bytes(SECRET_BYTES)), self._clock()
@@ -139,11 +148,21 @@ class Tokens:
         self._batcher.schedule()
         return text, token
 
-    def _drop_expired(self, user: User) -> None:
+    def _drop_expired(self, tokens: Iterable[Token]) -> None:
         now = self._clock()
-        for token in tuple(self._by_user.get(user, ())):
+        for token in tuple(tokens):
             if token.until is not None and token.until <= now and not (token.ended or token.pending):
                 self.revoke(token, "The token of this connection has ended.")
+
+    def _drop_regularly(self) -> None:
+        self._later(_ROUND, self._drop_regularly)
+        slices.run(self._later, self.drop_all_expired())
+
+    def drop_all_expired(self) -> Iterator[None]:
+        """Delete the tokens whose time is over from the disk, some at a time."""
+        for tokens in slices.portions(tuple(self._by_digest.values()), _DROPPED_AT_ONCE):
+            self._drop_expired(tokens)
+            yield
 
     # Connections under a token
 

@@ -93,6 +93,11 @@ class Rooms:
         else:
             self._listed.discard(room)
 
+    @property
+    def count(self) -> int:
+        """The number of rooms that have members."""
+        return sum(bool(room.members) for room in self._by_id.values())
+
     def all(self) -> list[Room]:
         """Return all rooms."""
         return list(self._by_id.values())

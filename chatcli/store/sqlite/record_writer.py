@@ -18,6 +18,7 @@ from chatcli.store.records import (
     KeyRecord,
     Leave,
     Lookup,
+    Probe,
     Record,
     Rename,
     RoomRecord,
@@ -118,7 +119,7 @@ class RecordWriter:
                 execute(_LEAVE, {**record._asdict(), "newest": newest})
             case SetOwner():
                 execute(_SET_OWNER, record._asdict())
-            case Barrier():
+            case Barrier() | Probe():
                 pass
 
     def set_positions(self, batch: Batch, known: Mapping[tuple[int, int], int]) -> None:

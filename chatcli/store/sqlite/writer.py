@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import tempfile
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.store.question_data import decode
-from chatcli.store.records import Batch, Change, Entry, NameChangeRecord, PriorAnswer, Record
+from chatcli.store.records import Batch, Change, Entry, NameChangeRecord, PriorAnswer, Probe, Record
 from chatcli.store.sqlite.connection import transaction
 from chatcli.store.sqlite.conversations import ensure_conversation
 from chatcli.store.sqlite.damage import is_damage
@@ -24,6 +25,7 @@ from chatcli.store.sqlite.record_writer import RecordWriter
 logger = logging.getLogger(__name__)
 
 _MAX_ROWS: Final = 1024  # of one INSERT; a longer one is no faster
+_ROOM: Final = 256 * 1024  # bytes
 _MAX_CONVERSATIONS: Final = 100_000  # kept in memory, about 100 bytes each
 
 
@@ -42,6 +44,7 @@ _get_extras: Final = attrgetter("re", "extra")
 _INSERT_EXTENDED: Final = """
 INSERT INTO messages (seq, id, conversation, sender, at, text, re, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
+_UPDATE: Final = "UPDATE epochs SET since = since"  # writes a page, although it stays the same
 _KNOWN: Final = "SELECT 1 FROM messages WHERE id = ?"
 _ANSWER: Final = """
 SELECT sender, text, extra FROM answers LEFT JOIN messages ON messages.seq = answers.seq WHERE question = ?
@@ -131,11 +134,29 @@ class Writer:
         except FileNotFoundError as error:
             raise sqlite3.OperationalError(f"{error.filename} has been moved or deleted") from None
 
+    def _check_room(self) -> None:
+        """Raise unless the log can be written and the disk has room for many messages.
+
+        Raises:
+            sqlite3.Error: it cannot, or has not.
+        """
+        self._connection.execute(_UPDATE)
+        # One page may fit where the next message does not.
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent) as file:
+                file.write(bytes(_ROOM))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise sqlite3.OperationalError(error.strerror) from None
+
     def _write_record(self, record: Record) -> None:
         if isinstance(record, NameChangeRecord):
             record.seq = self._newest = self._next_seq
             self._next_seq += 1
             write_change(self._connection, record)
+        elif isinstance(record, Probe):
+            self._check_room()
         else:
             self._records.write(record, self._newest)
 

@@ -12,6 +12,7 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.admin import Request
 from chatcli.protocol.states import FROM_CLIENT, State
 from chatcli.protocol.values.tokens import token_digest, token_text
+from chatcli.server import slices
 from chatcli.server.handlers.operator_commands import COMMANDS, Command
 from chatcli.server.limits import Limits
 from chatcli.server.security import scopes
@@ -154,6 +155,7 @@ def test_at_most_fifty(server: ThreadServer, alice: Caller) -> None:
     [
         ({"scope": "all", "to": ["bob"]}, "invalid"),
         ({"scope": "operate"}, "invalid"),
+        ({"scope": "metrics"}, "not_allowed"),
         ({"to": ["#nowhere"]}, "unknown_room"),
         ({"to": ["nobody"]}, "unknown_user"),
         ({"seconds": 0}, "invalid"),
@@ -620,6 +622,7 @@ def test_name_for_a_program_survives_a_restart(tmp_path: Path) -> None:
         ({"to": "#ops"}, "bad_name"),
         ({"to": "hook", "places": ["#nowhere"]}, "unknown_room"),
         ({"to": "hook", "scope": "all", "places": ["alice"]}, "invalid"),
+        ({"to": "hook", "scope": "metrics", "places": ["alice"]}, "invalid"),
     ],
 )
 def test_name_that_a_program_cannot_have(alice: Caller, data: Path, fields: Frame, code: str) -> None:
@@ -637,6 +640,55 @@ def test_operators_list_and_revoke(server: ThreadServer, alice: Caller, data: Pa
         assert row["closed"] == 1
         ends(hook)
     assert answers(data, "revoke", to=made["id"])["code"] == "unknown_user"
+
+
+def test_a_token_for_the_metrics(server: ThreadServer, alice: Caller, data: Path) -> None:
+    """Its connection learns nothing and does nothing."""
+    alice.enters("#ops")
+    does(data, "token", to="prometheus", places=["#ops"])
+    token = does(data, "token", to="prometheus", scope="metrics")["token"]
+    for purpose in ("send", "listen", "join"):
+        assert "reads the metrics of the server" in refuses(server, token, "not_allowed", purpose)
+    with shows(server, token, "query") as caller:
+        assert (caller.welcome["scope"], caller.welcome["rooms"], caller.welcome["reads"]) == ("metrics", [], [])
+        for tag, fields in every_frame().items():
+            if tag not in ("ping", "bye"):
+                caller.says(tag, n=5, **fields)
+                caller.hears("error", code="not_allowed")
+        caller.says("ping", n=6)
+        caller.hears("pong", n=6)
+    sentence = alice.asks("token", scope="metrics")["text"]
+    assert "chatcli admin token NAME --scope metrics" in sentence
+
+
+# Tokens whose time is over
+
+
+def test_expired_tokens_leave_the_disk(server: ThreadServer, alice: Caller, bob: Caller, data: Path) -> None:
+    """All of them at once, however many there are, and no others."""
+    kept = [makes(alice, seconds=7200)["id"], makes(bob)["id"]]
+    for caller in (alice, bob):
+        for _ in range(48):
+            makes(caller, seconds=3600)
+    for number in range(3):
+        for _ in range(49):
+            does(data, "token", to=f"hook{number}", seconds=3600)
+    pass_time(server, 3601)
+    server.run(lambda: slices.run(server.hub.later, server.hub.tokens.drop_all_expired()))
+    eventually(lambda: rows(data, "SELECT count(*) FROM tokens") == [(2,)])
+    assert server.run(lambda: server.hub.tokens.count) == 2
+    assert [caller.asks("tokens")["tokens"][0]["id"] for caller in (alice, bob)] == kept
+
+
+def test_expired_tokens_leave_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soon after the start of the server, and again and again."""
+    monkeypatch.setattr("chatcli.server.security.tokens._FIRST_ROUND", 0.05)
+    monkeypatch.setattr("chatcli.server.security.tokens._ROUND", 0.05)
+    with ThreadServer(tmp_path) as server, server.joined("alice") as alice:
+        for seconds in (3600, 7200):
+            makes(alice, seconds=seconds)
+            pass_time(server, seconds + 1)
+            eventually(lambda: rows(tmp_path, "SELECT count(*) FROM tokens") == [(0,)])
 
 
 # Attacks

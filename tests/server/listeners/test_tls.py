@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.connection.opening import Opening
+from chatcli.server.counts import Counts
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
@@ -393,7 +394,7 @@ async def opened(
     layer = TlsLayer(
         below,
         Certificates(data).identity.context,
-        HandshakeQueue(),
+        HandshakeQueue(Counts()),
         "test",
         above=Above(received, ended),
         charge=([] if waste is None else waste).append,
@@ -522,7 +523,9 @@ def test_layers_stack(tmp_path: Path) -> None:
         received: list[bytes] = []
         ended: list[bool] = []
         context = Certificates(tmp_path).identity.context
-        inner = TlsLayer(outer, context, HandshakeQueue(), "test", above=Above(received, ended), charge=lambda _: None)
+        inner = TlsLayer(
+            outer, context, HandshakeQueue(Counts()), "test", above=Above(received, ended), charge=lambda _: None
+        )
         outer.above = inner
         inside = ByHand(trusting(tmp_path / "server.crt"))
 
@@ -560,7 +563,7 @@ def test_hundreds_of_handshakes(tmp_path: Path) -> None:
     """One handshake is processed in each tick of the loop, however many are waiting."""
 
     async def run() -> None:
-        context, handshakes = Certificates(tmp_path).identity.context, HandshakeQueue()
+        context, handshakes = Certificates(tmp_path).identity.context, HandshakeQueue(Counts())
         everybody = []
         for _ in range(50):
             below = Below()
