@@ -36,6 +36,7 @@ def _configuration() -> Iterator[None]:
         patch.setenv("XDG_CONFIG_HOME", str(CONFIGURATION))
         patch.setenv("XDG_STATE_HOME", str(CONFIGURATION / "state"))
         patch.setenv("LOGNAME", LOGIN_NAME)
+        patch.delenv("CODESPACES", raising=False)
         yield
 
 

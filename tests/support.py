@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, Final, Self, TypeVar
@@ -438,9 +438,11 @@ class Program:
 
 
 @contextlib.contextmanager
-def serving(data: Path, *arguments: str, port: int = 0, **env: str) -> Iterator[tuple[Program, Address]]:
+def serving(
+    data: Path, *arguments: str, port: int = 0, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[Program, Address]]:
     """Run ``chatcli serve`` as a process; yield it and its address."""
-    with Program("serve", "--data", str(data), "--port", str(port), *arguments, **env) as program:
+    with Program("serve", "--data", str(data), "--port", str(port), *arguments, **(env or {})) as program:
         program.complains("    ")
         bound = next(line for line in program.err if "--server " in line).split("--server ")[1].split()[0]
         host, _, number = bound.rpartition(":")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
-from chatcli.protocol.values.address import DEFAULT_HOST, Address
+from chatcli.protocol.values.address import DEFAULT_HOST, Address, is_loopback
+
+_WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
 
 
 def default_directory() -> Path:
@@ -15,9 +18,14 @@ def default_directory() -> Path:
     return Path(platformdirs.user_data_dir("chatcli", appauthor=False))
 
 
+def is_forwarded(bound: Address) -> bool:
+    """Return whether a codespace forwards a port: one at its own addresses, not at those of the network."""
+    return bound.host in _WILDCARDS or is_loopback(bound.host)
+
+
 def reachable(bound: Address) -> list[Address]:
     """Return the addresses at which others reach the server; for a wildcard, all of this machine."""
-    if bound.host not in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
+    if bound.host not in _WILDCARDS:
         return [bound]
     import ifaddr
 

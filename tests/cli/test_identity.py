@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -14,7 +15,7 @@ from chatcli.client.api.chat import send as sending
 from chatcli.errors import Refused
 from chatcli.server.limits import Limits
 from tests.here import run_here
-from tests.support import Program, ThreadServer, chatcli, eventually
+from tests.support import CONFIGURATION, Program, ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
 
 
@@ -140,6 +141,39 @@ def test_login_name_of_another_user(server: ThreadServer, tmp_path: Path) -> Non
     done = run_here("send", "lab", "hi", "--server", str(server.address), XDG_CONFIG_HOME=str(tmp_path), LOGNAME="lab")
     assert done.returncode == 4
     assert '"lab" is your login name here: say who you are with --user.' in done.stderr
+
+
+def in_codespace(server: ThreadServer, name: str, config: Path = CONFIGURATION) -> CompletedProcess[str]:
+    """Send something to bob from the codespace of somebody who gives no name."""
+    variables = {"CODESPACES": "true", "GITHUB_USER": name, "LOGNAME": "codespace", "XDG_CONFIG_HOME": str(config)}
+    return run_here("send", "bob", "hi", "--server", str(server.address), stdin=b"", **variables)
+
+
+def test_name_in_a_codespace(server: ThreadServer, tmp_path: Path) -> None:
+    """It is the person's on GitHub: on the machine everyone has the same. The error says where it came from."""
+    server.joined("bob").hang_up()
+    assert in_codespace(server, "mona-lisa").returncode == 0
+    assert server.run(lambda: server.hub.users.find("mona-lisa"))
+    assert not server.run(lambda: server.hub.users.find("codespace"))
+    done = in_codespace(server, "mona-lisa", tmp_path)
+    assert done.returncode == 4
+    assert '"mona-lisa" is your login name on GitHub: say who you are with --user.' in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "a" * 33, "a b", "\x1b[31m", "me"])
+def test_no_name_in_a_codespace(server: ThreadServer, name: str) -> None:
+    """One that cannot be a name here leaves the one on the machine."""
+    server.joined("bob").hang_up()
+    assert in_codespace(server, name).returncode == 0
+    assert server.run(lambda: server.hub.users.find("codespace"))
+
+
+def test_name_on_github_elsewhere(server: ThreadServer) -> None:
+    """Outside of a codespace the variable means nothing."""
+    server.joined("bob").hang_up()
+    where = ("--server", str(server.address))
+    assert run_here("send", "bob", "hi", *where, GITHUB_USER="mona", CODESPACES="").returncode == 0
+    assert not server.run(lambda: server.hub.users.find("mona"))
 
 
 def test_answers_to_operators(server: ThreadServer) -> None:

@@ -242,6 +242,7 @@ def _ready(serving: Serving, settings: Settings) -> str:
     join = [command_line(*program(first), "join", "--server", str(first), *pin)]
     if others:
         join.append(f"It can also be reached at {', '.join(map(str, others))}.")
+    join += _forwarded(serving)
     if settings.limits.access == "invite":
         data = str(settings.data.absolute())
         invite = command_line(*program(Address(DEFAULT_HOST, 0)), "admin", "invite", "--data", data)
@@ -250,6 +251,29 @@ def _ready(serving: Serving, settings: Settings) -> str:
     insecure = "Insecure: what other machines say without TLS can be read and altered on the way."
     serving_on = f"Serving on {listening}, key {fingerprint}{kept}. To join:"
     return "\n".join([serving_on, *join, *([insecure] if settings.insecure else []), *warnings])
+
+
+def _forwarded(serving: Serving) -> list[str]:
+    """Return in a codespace where its forwarded port is, how others join there, and how it becomes visible to them."""
+    import os
+
+    from chatcli.cli.environment import is_forwarded
+    from chatcli.codespaces import codespace
+    from chatcli.protocol.values.text import command_line
+
+    found = codespace(os.environ)
+    port = next((address.port for address in serving.addresses if is_forwarded(address)), None)
+    if found is None or port is None:
+        return []
+    url = f"https://{found.host(port)}"
+    join = ("chatcli", "join", "--server", url, "--pin", serving.fingerprint)
+    publish = ("gh", "codespace", "ports", "visibility", f"{port}:public", "-c", found.name)
+    return [
+        f"Others reach this codespace at {url}. To join from elsewhere:",
+        command_line(*join),
+        f"Until port {port} is public, only you can. This makes it so:",
+        command_line(*publish),
+    ]
 
 
 def _age(seconds: int) -> str:

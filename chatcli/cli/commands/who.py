@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 @click.command("who")
 @click.argument("of", required=False, type=NameType(), shell_complete=candidates.people_and_rooms)
 @json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text, idle (since when).")
-@user_option("Who you are, for OF, and for servers that answer only users.  [default: your login name]")
+@user_option(
+    "Who you are, for OF, and for servers that answer only users.  [default: your login"
+    " name, or GITHUB_USER in a codespace]"
+)
 @server_options
 def command(of: str | None, as_json: bool, account: Account) -> None:
     """List the people in the chat, or in the room OF; or show where the person OF is.

@@ -62,7 +62,13 @@ SETTINGS: Final = {
     for setting in (
         Setting("at", TextType("NAME"), None, "A server by its name in config.toml.", "none"),
         Setting("server", AddressType(), str(Address(DEFAULT_HOST, DEFAULT_PORT)), "Where the server is."),
-        Setting("user", TextType(), None, "Who you are.", "your login name; join asks for one"),
+        Setting(
+            "user",
+            TextType(),
+            None,
+            "Who you are.",
+            "your login name, or `GITHUB_USER` in a codespace; join asks for one",
+        ),
         Setting(
             "pin", FingerprintType(), None, "The fingerprint of the server's key: speak to no other.", "the known key"
         ),

@@ -69,7 +69,9 @@ def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decor
     )
 
 
-def user_option(text: str = "Who you are.  [default: your login name]") -> Callable[[Decorated], Decorated]:
+def user_option(
+    text: str = "Who you are.  [default: your login name, or GITHUB_USER in a codespace]",
+) -> Callable[[Decorated], Decorated]:
     """Return a decorator that adds ``--user``."""
     return setting_option("user", text)
 
@@ -232,7 +234,10 @@ class Account(NamedTuple):
                 or not (unknown or refusal.code in (codes.NAME_TAKEN, codes.BAD_NAME))
             ):
                 raise
-            sentence = f'{refusal} "{self.name}" is your login name here: say who you are with --user.'
+            from chatcli.client.identity.environment import github_name
+
+            whence = "on GitHub" if self.name == github_name() else "here"
+            sentence = f'{refusal} "{self.name}" is your login name {whence}: say who you are with --user.'
             raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None
 
 

@@ -379,7 +379,7 @@ def test_proxies_and_names_that_are_none(tmp_path: Path, option: str, value: str
 def test_proxies_and_names_are_recorded(tmp_path: Path) -> None:
     """What was given, by option or variable, is recorded in the spelling that the server uses."""
     options = ["--proxy", "::ffff:10.0.0.1", "--proxy", "2001:DB8::/32", "--web-name", "Chat.Example.:443"]
-    with serving(tmp_path, *options, CHATCLI_SERVE_WEB_NAME="not.used") as (program, _):
+    with serving(tmp_path, *options, env={"CHATCLI_SERVE_WEB_NAME": "not.used"}) as (program, _):
         program.process.send_signal(signal.SIGTERM)
         assert program.end() == 0
     words = json.loads((tmp_path / "serve.json").read_text())["serve"]
@@ -388,8 +388,55 @@ def test_proxies_and_names_are_recorded(tmp_path: Path) -> None:
 
 def test_several_proxies_and_names_in_a_variable(tmp_path: Path) -> None:
     """They are separated by spaces."""
-    proxies, names = "10.0.0.1 10.0.0.2", "a.example b.example"
-    with serving(tmp_path, CHATCLI_SERVE_PROXY=proxies, CHATCLI_SERVE_WEB_NAME=names):
+    variables = {"CHATCLI_SERVE_PROXY": "10.0.0.1 10.0.0.2", "CHATCLI_SERVE_WEB_NAME": "a.example b.example"}
+    with serving(tmp_path, env=variables):
         words = json.loads((tmp_path / "serve.json").read_text())["serve"]
     assert words[-8::2] == ["--proxy", "--proxy", "--web-name", "--web-name"]
     assert words[-7::2] == ["10.0.0.1/32", "10.0.0.2/32", "a.example", "b.example"]
+
+
+CODESPACE = {"CODESPACES": "true", "CODESPACE_NAME": "fluffy-space-x7"}
+
+
+def test_in_a_codespace(tmp_path: Path) -> None:
+    """It prints where its port is forwarded to, how others join there, and how the port becomes visible to them."""
+    with serving(tmp_path, env=CODESPACE) as (program, address):
+        url = f"https://fluffy-space-x7-{address.port}.app.github.dev"
+        key = fingerprint_of(tmp_path / "server.crt")
+        program.complains("gh codespace")
+        assert program.err[1].endswith(f"join --server {address}")
+        assert program.err[2:] == [
+            f"Others reach this codespace at {url}. To join from elsewhere:",
+            f"    chatcli join --server {url} --pin {key}",
+            f"Until port {address.port} is public, only you can. This makes it so:",
+            f"    gh codespace ports visibility {address.port}:public -c fluffy-space-x7",
+        ]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"CODESPACES": "false"},
+        {"CODESPACE_NAME": ""},
+        {"CODESPACE_NAME": "x; rm -rf ~"},
+        {"CODESPACE_NAME": "\x1b]0;title\x07"},
+        {"CODESPACE_NAME": "-c"},
+        {"GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "evil.example/\x1b[2J"},
+    ],
+)
+def test_odd_variables_of_a_codespace(tmp_path: Path, variables: dict[str, str]) -> None:
+    """Nothing is printed that is not the name of a host; the rest is as everywhere."""
+    with serving(tmp_path, env={**CODESPACE, **variables}) as (program, _):
+        program.process.send_signal(signal.SIGTERM)
+        assert program.end() == 0
+        assert len(program.err) == 2
+        assert "\x1b" not in "".join(program.err)
+
+
+def test_a_codespace_forwards_its_own_addresses_only(tmp_path: Path) -> None:
+    """With 0.0.0.0 the port is forwarded, too; the address of the domain is the one that is set."""
+    domain = "preview.app.github.dev"
+    variables = {**CODESPACE, "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": domain}
+    with serving(tmp_path, "--host", "0.0.0.0", env=variables) as (program, address):
+        program.complains("gh codespace")
+        assert any(f"https://fluffy-space-x7-{address.port}.{domain}." in line for line in program.err)

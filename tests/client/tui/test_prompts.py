@@ -56,6 +56,15 @@ def test_the_first_minute(server: ThreadServer, tmp_path: Path) -> None:
         assert not any(line.startswith(("To talk", "To leave", "For help")) for line in dora.lines)
 
 
+def test_suggested_name_in_a_codespace(server: ThreadServer) -> None:
+    """It is the person's on GitHub."""
+    where = ("join", "--server", str(server.address))
+    with Terminal(*where, CODESPACES="true", GITHUB_USER="mona", LOGNAME="codespace") as mona:
+        mona.shows("Your name: mona")
+        mona.types("\r")
+        mona.shows("You are mona")
+
+
 def test_widths_are_measured_without_echo(server: ThreadServer) -> None:
     """Its answers would stand on the screen: so the questions are part of the first drawing, made once echo is off."""
     with Terminal("join", "--server", str(server.address), columns=80, rows=24, LOGNAME="dora") as dora:
