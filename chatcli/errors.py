@@ -8,6 +8,7 @@
     ├── ServerUnavailable     the server cannot do it now; ``code`` gives the reason if it sent one
     │   └── ServerUnreachable no server answers at that address, or the connection broke
     ├── ProtocolError         the other end does not speak the chatcli protocol
+    │   └── ForeignAnswer     a web server or a proxy answers, and leads to no chatcli server
     ├── Refused               the server understood and refused; ``code`` gives the reason
     │   └── UnknownRecipient  nobody has ever used that name, or there is no such room
     │       └── UnknownAsker  nobody has ever used the name of the user who asks
@@ -51,6 +52,10 @@ class ServerUnreachable(ServerUnavailable):
 
 class ProtocolError(ChatError):
     """The other end does not speak the chatcli protocol."""
+
+
+class ForeignAnswer(ProtocolError):
+    """A web server or a proxy answers in HTTP, and does not lead to a chatcli server."""
 
 
 class Refused(ChatError):

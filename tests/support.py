@@ -235,7 +235,7 @@ class Caller:
             narrow(self.socket, receive_buffer)
         self.channel = b""
         self.socket.settimeout(DEADLINE)
-        self.socket.connect(address)
+        self.socket.connect(address[:2])
         if context is not None:
             # A long text is several records with a write each: none may wait for an acknowledgement.
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

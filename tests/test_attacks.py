@@ -50,7 +50,7 @@ class Relay:
         with contextlib.suppress(OSError), self._listener.accept()[0] as caller:
             victim = self._context.wrap_socket(caller, server_side=True)
             server = trusting(self._certificate).wrap_socket(
-                socket.create_connection(self._server, DEADLINE), server_hostname="127.0.0.1"
+                socket.create_connection(self._server[:2], DEADLINE), server_hostname="127.0.0.1"
             )
             back = threading.Thread(target=self._pass_on, args=(server, victim))
             back.start()
@@ -162,7 +162,7 @@ class RecordWriter:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.keylog_filename = str(secrets)
-        self._connection = context.wrap_socket(socket.create_connection(address, DEADLINE))
+        self._connection = context.wrap_socket(socket.create_connection(address[:2], DEADLINE))
         (line,) = (line for line in secrets.read_text().splitlines() if line.startswith("CLIENT_TRAFFIC_SECRET_0"))
         cipher = self._connection.cipher()
         assert cipher is not None

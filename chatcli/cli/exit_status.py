@@ -6,6 +6,7 @@ from typing import Final
 
 from chatcli.errors import (
     ChatError,
+    ForeignAnswer,
     HeldBack,
     InputError,
     Refused,
@@ -35,6 +36,7 @@ _BY_KIND: Final[tuple[tuple[type[ChatError], int], ...]] = (
     (Refused, 4),
     (ServerNotTrusted, 4),
     (ServerUnavailable, 5),
+    (ForeignAnswer, 5),
 )
 
 

@@ -36,7 +36,7 @@ def load(scenario: Scenario, clients: int = 6) -> Load:
 
 def measured(server: ThreadServer, asked: Load, server_of: Server | None = None) -> workers.Outcome:
     """Measure a load on the test's server."""
-    host, port = server.address
+    host, port = server.address[:2]
     return workers.measure(asked, server_of or Server(host=host, port=port), os.getpid(), lambda _: None)
 
 
@@ -133,7 +133,7 @@ def test_pace_not_kept() -> None:
 def test_tls(scenario: Scenario) -> None:
     """The load uses TLS with the server's key, and accepts no other key."""
     with throwaway(20) as started:
-        host, port = started.address
+        host, port = started.address[:2]
         asked = load(scenario)
         told = Server(host=host, port=port, tls=True, key=started.key, binding=started.binding)
         outcome = workers.measure(asked, told, started.pid, lambda _: None)
@@ -187,7 +187,7 @@ def test_server_dies(tmp_path: Path) -> None:
             server.stop()
 
     with ThreadServer(tmp_path) as server:
-        host, port = server.address
+        host, port = server.address[:2]
         asked = msgspec.structs.replace(load("pairs"), seconds=600.0)
         with pytest.raises((ServerUnreachable, Refused)):
             workers.measure(asked, Server(host=host, port=port), None, told)

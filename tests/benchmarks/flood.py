@@ -68,7 +68,7 @@ def _chunk(line: str) -> bytes:
 
 def _connect(flood: Flood, number: int, *, sink: bool) -> socket.socket:
     if sink or not flood.welcomed:
-        return socket.create_connection(flood.address)
+        return socket.create_connection(flood.address[:2])
     caller = Caller(flood.address)
     caller.greets(f"mallory{number}", key=key_of("mallory"), purpose="send")
     caller.hears("welcome")

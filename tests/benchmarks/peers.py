@@ -179,7 +179,7 @@ def rows(seconds: float) -> list[Row]:
 def chatcli(load: Load, *, tls: bool) -> Iterator[Target]:
     """Run chatcli."""
     with throwaway(2 * load.clients) as started:
-        host, port = started.address
+        host, port = started.address[:2]
         key, binding = (started.key, started.binding) if tls else ("", b"")
         yield Target(Server(host=host, port=port, tls=tls, key=key, binding=binding), started.pid)
 

@@ -350,7 +350,7 @@ def _join(row: Row, server: str | None, options: tuple[str, ...]) -> str:
 
     bound = next(one for text in row["addresses"] for one in reachable(parse_address(text)))
     where = parse_address(server, bound.port) if server else bound
-    pin = () if is_loopback(where.host) else ("--pin", row["key"])
+    pin = () if is_loopback(where.host) and not where.scheme else ("--pin", row["key"])
     words = (*program(where), "join", "--server", str(where), *pin, *options)
     return command_line(*words).strip()
 

@@ -261,7 +261,7 @@ def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
         if target is not None:
             return measure(load, target, None, progress.share)
         with throwaway(2 * load.clients) as started:
-            host, port = started.address
+            host, port = started.address[:2]
             server = Server(
                 host=host, port=port, tls=tls, key=started.key if tls else "", binding=started.binding if tls else b""
             )

@@ -12,7 +12,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, as_record, server_options, setting_option, user_option
 from chatcli.cli.options.types import RoomType, TextType
-from chatcli.protocol.values.address import Address, canonical
+from chatcli.protocol.values.address import canonical
 
 if TYPE_CHECKING:
     from chatcli.client.chat.arrival import Arrival
@@ -115,7 +115,8 @@ def command(options: JoinOptions, account: Account) -> None:
     from chatcli.errors import UnknownServer
 
     account.require_key()
-    server = canonical(Address(options.host or account.server.host, options.port or account.server.port))
+    named = account.server
+    server = canonical(named._replace(host=options.host or named.host, port=options.port or named.port))
     login = Login(server=server, user=account.user or "", trust=account.trust).with_identity()
     chat = Chat(login.user, new_id, _now, _arrival(options, login), _elapsed)
     preferences = Preferences(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AddressType(click.ParamType[Address]):
-    """An address as people write it: HOST, HOST:PORT or [IPV6]:PORT."""
+    """An address as people write it: HOST, HOST:PORT, [IPV6]:PORT or https://HOST."""
 
     name = "HOST[:PORT]"
 

@@ -305,7 +305,7 @@ def connect(
 
     Args:
         user: your name; by default ``CHATCLI_USER``, or your login name (on GitHub in a codespace).
-        server: the address of the server, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
+        server: the address of the server, as for the commands; by default ``CHATCLI_SERVER``, or this machine.
         cursor: the name of a position of its own, stored on this machine. By default it is the one up to which any
             client of the user has received messages: give a bot a name of its own, or a cursor.
         since: the place to start: after that ``seq``, at that time, or with the messages from now on; by default where
@@ -353,7 +353,7 @@ def send(
         to: the person, or the room with its ``#``.
         text: the text.
         user: your name; by default ``CHATCLI_USER``, or your login name (on GitHub in a codespace).
-        server: the address of the server, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
+        server: the address of the server, as for the commands; by default ``CHATCLI_SERVER``, or this machine.
         reply_to: the ``seq`` of the message that it answers.
         pin: the fingerprint of the server's key: connect to no other. By default ``CHATCLI_PIN``.
         accept_new: trust a server that is not known yet, whatever its key.

@@ -13,7 +13,9 @@ from chatcli.client.storage import files
 from chatcli.protocol.values.address import Address, canonical, parse_address
 
 _HEADING: Final = "# One address per line, and the name under which files of the server there are stored.\n"
-_AGAIN: Final = "~"  # occurs in no address: numbers the servers that were at one address in turn
+#: What precedes the number of a server, where several were at one address in turn: occurs in no such address.
+_AGAIN: Final = "~"
+_AGAIN_WITH_PATH: Final = "#"
 
 
 def name_of(server: Address) -> str:
@@ -32,9 +34,9 @@ def addresses_named(name: str) -> list[Address]:
     Raises:
         InputError: no server can have that name.
     """
-    name = name if _AGAIN in name else str(parse_address(name)).lower()
+    name = name if _again(name) in name else parse_address(name).key
     known = files.moved_servers()
-    found = [] if name in known or _AGAIN in name else [name]
+    found = [] if name in known or _again(name) in name else [name]
     return list(map(parse_address, found + [address for address, other in known.items() if other == name]))
 
 
@@ -45,7 +47,7 @@ def merge(server: Address, known: Address) -> None:
         InputError: the file cannot be written.
     """
     if name_of(server) != name_of(known):
-        _write({str(canonical(server)).lower(): name_of(known)})
+        _write({canonical(server).key: name_of(known)})
 
 
 def separate(server: Address) -> None:
@@ -55,10 +57,11 @@ def separate(server: Address) -> None:
         InputError: the file cannot be written.
     """
     if len(addresses_of(server)) > 1:
-        own = str(canonical(server)).lower()
+        own = canonical(server).key
+        first = f"{own}{_again(own)}"
         taken = {own, *files.moved_servers().values()}
-        number = next(number for number in range(1, len(taken) + 2) if f"{own}{_AGAIN}{number}" not in taken)
-        _write({own: f"{own}{_AGAIN}{number}"})
+        number = next(number for number in range(1, len(taken) + 2) if f"{first}{number}" not in taken)
+        _write({own: f"{first}{number}"})
 
 
 def forget(server: Address) -> None:
@@ -67,8 +70,13 @@ def forget(server: Address) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    if str(canonical(server)).lower() in files.moved_servers():
-        _write({str(canonical(server)).lower(): None})
+    if canonical(server).key in files.moved_servers():
+        _write({canonical(server).key: None})
+
+
+def _again(name: str) -> str:
+    """Return the sign before the number in a name."""
+    return _AGAIN_WITH_PATH if "://" in name else _AGAIN
 
 
 def _write(changes: dict[str, str | None]) -> None:

@@ -11,7 +11,7 @@ from chatcli.errors import InputError
 from chatcli.protocol.keys import is_fingerprint
 from chatcli.protocol.values.address import Address, canonical, parse_address
 
-_HEADING: Final = "# Servers that you trust, one a line: HOST:PORT, and the fingerprint of its key.\n"
+_HEADING: Final = "# Servers that you trust, one a line: its address, and the fingerprint of its key.\n"
 
 
 class Entry(NamedTuple):
@@ -87,7 +87,7 @@ class KnownServers:
             case [address, key] if is_fingerprint(key):
                 with contextlib.suppress(InputError):
                     return parse_address(address), Entry(key, number)
-        raise InputError(f'Line {number} of {self.path} is not "HOST:PORT SHA256:…": correct or remove it.')
+        raise InputError(f'Line {number} of {self.path} is not "ADDRESS SHA256:…": correct or remove it.')
 
 
 def _has_content(line: str) -> bool:

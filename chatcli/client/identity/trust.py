@@ -56,8 +56,8 @@ class Trust:
         return Trust(self.pin, directory=self._directory)
 
     def plain(self, server: Address) -> bool:
-        """Return whether to connect to the server without TLS."""
-        return self.pin is None and is_loopback(server.host)
+        """Return whether to connect to the server without TLS; never through a tunnel, which may end anywhere."""
+        return self.pin is None and not server.scheme and is_loopback(server.host)
 
     def expects_key(self, server: Address) -> bool:
         """Return whether the server's key is pinned or known, so that no authority is asked.

@@ -77,12 +77,12 @@ def moved_servers() -> dict[str, str]:
 def server_names(server: Address) -> list[str]:
     """Return the name under which files of a server are stored, and then those under which older ones may be."""
     server = canonical(server)
-    own = str(server).lower()
+    own = server.key
     known = moved_servers()
     name = known.get(own, own)
     if name != own and own in known.values():
         return [name]  # files under the address belong to another server, which was there before
-    return list(dict.fromkeys([name, own, *(str(other).lower() for other in other_spellings(server))]))
+    return list(dict.fromkeys([name, own, *(other.key for other in other_spellings(server))]))
 
 
 def _directory(variable: str, on_linux: str, elsewhere: str) -> str:

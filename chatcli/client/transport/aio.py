@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import selectors
 import socket
+import time
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from chatcli.client.errors import login_refusal
@@ -31,6 +33,7 @@ from chatcli.protocol.values.address import Address
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.dialer import Attempt
+    from chatcli.client.transport.tls import TlsAttempt
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -247,6 +250,8 @@ async def _open(login: Login, hello: Hello, deadline: float) -> tuple[Streams, C
 
 async def _dial(server: Address, deadline: float, attempt: Attempt) -> Streams:
     """Connect to the first of the server's addresses that answers; see :func:`chatcli.client.transport.dialer.dial`."""
+    if server.scheme and not isinstance(attempt, Greeting):
+        return await _dial_through_tunnel(server, deadline, attempt)
     loop = asyncio.get_running_loop()
     found = await _resolve(server, deadline)
     handshake = handshake_needed(found, attempt)
@@ -273,6 +278,42 @@ async def _dial(server: Address, deadline: float, attempt: Attempt) -> Streams:
                     return won
     finally:
         await _give_up(tasks)
+
+
+async def _dial_through_tunnel(server: Address, deadline: float, attempt: TlsAttempt) -> Streams:
+    """Open a tunnel in a thread, and the server's own TLS in it; errors as :func:`tunnel.dial`."""
+    from chatcli.client.transport import tunnel
+
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[socket.socket | ChatError] = loop.create_future()
+    tunnel.start_opening(server, time.monotonic() + deadline - loop.time(), partial(_report, answer))
+    connection = await answer
+    if isinstance(connection, ChatError):
+        raise connection
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await _streams(connection, ssl=attempt.context, server_hostname=attempt.host_name)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, OSError):
+            raise tunnel.inner_failure(server, attempt, error) from None
+        raise
+
+
+def _report(answer: asyncio.Future[socket.socket | ChatError], found: socket.socket | ChatError) -> None:
+    """Report a tunnel from its thread; it is closed if nobody waits for it any more."""
+
+    def settle() -> None:
+        if not answer.done():
+            answer.set_result(found)
+        elif not isinstance(found, ChatError):
+            found.close()
+
+    try:
+        answer.get_loop().call_soon_threadsafe(settle)
+    except RuntimeError:  # the loop has ended
+        if not isinstance(found, ChatError):
+            found.close()
 
 
 async def _try(target: Target, race: Race, attempt: Attempt | None) -> Streams:

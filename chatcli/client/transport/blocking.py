@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, login_refusal
-from chatcli.client.transport.dialer import HungUp, attempts, dial
+from chatcli.client.transport.dialer import Greeting, HungUp, attempts, dial
 from chatcli.errors import ChatError, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol.client_connection import ClientConnection
 from chatcli.protocol.frames import MAX_SEQ, ClientFrame, Error, Hello, Ping, Send, ServerBye, ServerFrame, Welcome
@@ -22,6 +22,7 @@ from chatcli.protocol.frames import MAX_SEQ, ClientFrame, Error, Hello, Ping, Se
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
     from chatcli.client.storage.roster_observer import RosterObserver
+    from chatcli.client.transport.dialer import Attempt
     from chatcli.protocol.frames import Purpose
     from chatcli.protocol.keys import Channel
     from chatcli.protocol.values.address import Address
@@ -430,7 +431,7 @@ def _open(login: Login, deadline: float, hello: Hello | None) -> Opened:
     doubt = None
     for attempt in attempts(login, hello):
         try:
-            connection = dial(login.server, deadline, attempt)
+            connection = _dial(login.server, deadline, attempt)
         except OSError as error:
             doubt = error  # no authority vouches for the server: the next attempt goes by its key
             continue
@@ -440,6 +441,15 @@ def _open(login: Login, deadline: float, hello: Hello | None) -> Opened:
             connection.close()
             raise
     raise AssertionError  # the last attempt raises no OSError
+
+
+def _dial(server: Address, deadline: float, attempt: Attempt) -> socket.socket:
+    """Connect directly, or through a tunnel; errors as in :func:`chatcli.client.transport.dialer.dial`."""
+    if isinstance(attempt, Greeting) or not server.scheme:
+        return dial(server, deadline, attempt)
+    from chatcli.client.transport import tunnel
+
+    return tunnel.dial(server, deadline, attempt)
 
 
 def _left(deadline: float) -> float:

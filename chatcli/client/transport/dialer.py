@@ -12,7 +12,7 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -59,8 +59,22 @@ class Handshake(Protocol):
         """Continue as far as possible; return the events to wait for, or 0 once the handshake is done."""
 
 
+class Opener(Protocol):
+    """Something that makes handshakes on established connections."""
+
+    def start(self, plain: socket.socket, /) -> Handshake:
+        """Start on an established, non-blocking connection."""
+
+    def is_final(self, error: OSError, /) -> bool:
+        """Return whether an error is the answer of the server, so that no other address is tried."""
+
+    def failure(self, error: Exception, /) -> ChatError | None:
+        """Return the exception for a handshake that failed; None if the handshake is not at fault."""
+
+
 #: One way to open a connection: plain, or in TLS with certain checks.
 Attempt: TypeAlias = "Greeting | TlsAttempt"
+Some = TypeVar("Some", bound=Opener)
 
 
 class HungUp(ServerUnreachable):
@@ -161,7 +175,7 @@ def attempts(login: Login, hello: Hello | None) -> Sequence[Attempt]:
     return tls.attempts(login.server, login.trust)
 
 
-def handshake_needed(found: Found, attempt: Attempt) -> Attempt | None:
+def handshake_needed(found: Found, attempt: Some) -> Some | None:
     """Return the attempt if it has a handshake that must succeed: a greeting has one only with several addresses."""
     if isinstance(attempt, Greeting) and (len(_interleaved(found)) == 1 or not attempt.is_possible):
         return None
@@ -177,7 +191,7 @@ class Race:
         attempt: explains failures of handshakes; None if there are none.
     """
 
-    def __init__(self, server: Address, found: Found, attempt: Attempt | None = None) -> None:
+    def __init__(self, server: Address, found: Found, attempt: Opener | None = None) -> None:
         self._server = server
         self._attempt = attempt
         self._waiting = _interleaved(found)
@@ -256,7 +270,7 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or "failed").lower()
 
 
-def dial(server: Address, deadline: float, attempt: Attempt) -> socket.socket:
+def dial(server: Address, deadline: float, attempt: Opener) -> socket.socket:
     """Return a connection to the server, by the first of its addresses that answers.
 
     Args:
@@ -294,7 +308,7 @@ class _Candidate:
         self.handshake: Handshake | None = None
 
 
-def _run(race: Race, selector: selectors.BaseSelector, deadline: float, attempt: Attempt | None) -> socket.socket:
+def _run(race: Race, selector: selectors.BaseSelector, deadline: float, attempt: Opener | None) -> socket.socket:
     while True:
         now = time.monotonic()
         while (target := race.due(now)) is not None:
@@ -329,7 +343,7 @@ def _start(race: Race, selector: selectors.BaseSelector, target: Target) -> None
         selector.register(connection, selectors.EVENT_WRITE, _Candidate(target, connection))
 
 
-def _advance(race: Race, selector: selectors.BaseSelector, candidate: _Candidate, attempt: Attempt | None) -> bool:
+def _advance(race: Race, selector: selectors.BaseSelector, candidate: _Candidate, attempt: Opener | None) -> bool:
     """Continue with an address; return whether it has won.
 
     Raises:
@@ -400,6 +414,8 @@ def unreachable(server: Address, error: Exception, tried: str = "") -> str:
         tried: the addresses that were tried and what became of each; empty if that says no more than ``error``.
     """
     details = f" ({tried})" if tried else ""
+    if isinstance(error, ConnectionRefusedError) and server.scheme:
+        return f"Nothing answers at {server}{details}: check the address, and that what forwards from there runs."
     if isinstance(error, ConnectionRefusedError):
         port = "" if server.port == DEFAULT_PORT else f" --port {server.port}"
         start = f'start one with "chatcli serve{port}"'

@@ -124,11 +124,13 @@ class Handshake:
 def attempts(server: Address, trust: Trust) -> list[TlsAttempt]:
     """Return the attempts to make in order: first with an authority's word, if that counts, then by the key alone.
 
+    Within a tunnel no authority's word counts: the proxy at its beginning has a certificate for the name, too.
+
     Raises:
         InputError: the file of known servers cannot be used.
     """
     by_key = TlsAttempt(server, trust, _by_key(), vouched=False)
-    if trust.expects_key(server):
+    if server.scheme or trust.expects_key(server):
         return [by_key]
     return [TlsAttempt(server, trust, _by_authority(), vouched=True), by_key]
 

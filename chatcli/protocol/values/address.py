@@ -1,11 +1,13 @@
-"""Server addresses: ``HOST``, ``HOST:PORT``, ``[::1]:PORT``, and the canonical spelling of each.
+"""Server addresses: ``HOST``, ``HOST:PORT``, ``[::1]:PORT``, ``https://HOST``, and the canonical spelling of each.
 
 ``chat.test.``, ``CHAT.test`` and ``chat.test`` are one host, and so are ``0:0::1`` and ``::1``, or a name in Unicode
-and in ASCII (RFC 5891). Certificates, resolvers and file names all need the same spelling.
+and in ASCII (RFC 5891). Certificates, resolvers and file names all need the same spelling. An address with a scheme is
+that of a tunnel through HTTP: it may have a path, whose letters keep their case.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -13,32 +15,61 @@ from chatcli.errors import InputError
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8080
+#: The schemes of tunnels, and their ports.
+SCHEMES: Final = {"https": 443, "http": 80}
 
 _LONGEST_NAME: Final = 253  # characters (RFC 1035, section 2.3.4)
 _LONGEST_LABEL: Final = 63
 _NEVER: Final = frozenset(" #/:@[]")  # in a name; IDNA maps some letters to these
 _BASES: Final = {"0x": 16, "0": 8}
+_LONGEST_PATH: Final = 1024  # characters
+_IN_PATHS: Final = frozenset(  # RFC 3986, section 3.3
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/%"
+)
 
 
 class Address(NamedTuple):
-    """A host name or IP address, and a TCP port."""
+    """A host name or IP address, and a TCP port; with a scheme, that of a tunnel through HTTP.
+
+    Attributes:
+        host: the name or the IP address.
+        port: the port.
+        scheme: ``https`` or ``http`` for a tunnel, empty for a server's own port.
+        path: the path below which the tunnel begins; empty, or with a slash at its beginning and none at its end.
+    """
 
     host: str
     port: int
+    scheme: str = ""
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if not self.scheme:
+            return f"{host}:{self.port}"
+        port = "" if self.port == SCHEMES.get(self.scheme) else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+    @property
+    def key(self) -> str:
+        """The spelling under which files of the server are stored: letters in small, but for those of a path."""
+        return f"{self._replace(path='')}".lower() + self.path
 
 
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     """Parse an address into its canonical spelling; an IPv6 address with a port needs brackets.
 
+    Args:
+        text: the address.
+        default_port: the port if there is none; for an address with a scheme it is the scheme's.
+
     Raises:
-        InputError: the host is missing or invalid, or the port is not a number from 1 to 65535.
+        InputError: the host is missing or invalid, the port is not a number from 1 to 65535, or an address with a
+            scheme has more than a host, a port and a path.
     """
     text = text.strip()
     if "://" in text:
-        raise InputError(f'"{text}" is not an address; write HOST or HOST:PORT, without "{text.partition("//")[0]}//".')
+        return _parse_url(text)
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -59,6 +90,50 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         raise InputError(
             f'"{text}" is not an address ({error}); write HOST or HOST:PORT, as in "127.0.0.1:8080".'
         ) from None
+
+
+def _parse_url(text: str) -> Address:
+    """Parse an address with a scheme.
+
+    Raises:
+        InputError: as :func:`parse_address`.
+    """
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    if scheme not in SCHEMES:
+        raise InputError(f'"{text}" is not an address; write HOST:PORT, or https://HOST for a server behind a proxy.')
+    place, slash, path = rest.partition("/")
+    if "?" in rest or "#" in rest:
+        raise InputError(f'"{text}" is not the address of a server: leave out what begins with "?" or "#".')
+    if "@" in place:
+        # Perhaps there is a password in it, which a sentence must not repeat.
+        host = place.rpartition("@")[2]
+        raise InputError(f"An address has no user name: write {scheme}://{host}, and who you are with --user.")
+    if not place:
+        raise InputError(
+            f'"{text}" is not an address; write {scheme}://HOST, {scheme}://HOST:PORT or either with a /PATH.'
+        )
+    bare = parse_address(place, SCHEMES[scheme])
+    return Address(bare.host, bare.port, scheme, _canonical_path(text, slash + path))
+
+
+def _canonical_path(text: str, path: str) -> str:
+    """Return the canonical spelling of a path: in ASCII, and without a slash at its end.
+
+    Raises:
+        InputError: it has a character that no path may have, a segment of dots, or is too long.
+    """
+    if not path.isascii():
+        path = "".join(
+            char if char.isascii() else "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogatepass"))
+            for char in path
+        )
+    path = re.sub(r"%[0-9a-fA-F]{2}", lambda found: found[0].upper(), path).rstrip("/")
+    if not _IN_PATHS.issuperset(path) or re.search(r"%(?![0-9A-F]{2})", path):
+        raise InputError(f'"{text}" is not an address: its path has a character that must be written with "%".')
+    if len(path) > _LONGEST_PATH or not {".", ".."}.isdisjoint(path.split("/")):
+        raise InputError(f'"{text}" is not an address: its path is too long, or has "." or ".." for a part.')
+    return path
 
 
 def canonical(address: Address) -> Address:

@@ -157,7 +157,7 @@ def test_refused_names(server: ThreadServer, arguments: list[str], status: int, 
 
 def test_host_and_port_options(server: ThreadServer) -> None:
     """``--host`` and ``--port`` do what ``--server`` does."""
-    host, port = server.address
+    host, port = server.address[:2]
     done = chatcli("join", "--user", "alice", "--host", host, "--port", str(port), stdin=b"who\nexit\n")
     assert done.stdout == "Here: alice (you)\n"
 

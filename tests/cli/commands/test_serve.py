@@ -45,7 +45,7 @@ def test_addresses_of_a_wildcard(tmp_path: Path) -> None:
         assert address.host != "0.0.0.0"
         key = fingerprint_of(tmp_path / "server.crt")
         assert is_loopback(address.host) or f"join --server {address} --pin {key}" in line
-        with socket.create_connection(address, 5):
+        with socket.create_connection(address[:2], 5):
             pass
 
 
@@ -278,7 +278,7 @@ def test_broken_standard_error(tmp_path: Path, redirected: str) -> None:
 def is_open(address: Address) -> bool:
     """Return whether a server accepts connections there."""
     with socket.socket() as trying:
-        return trying.connect_ex(address) == 0
+        return trying.connect_ex(address[:2]) == 0
 
 
 @pytest.fixture(params=["a terminal that was stopped", "a pipe that nobody reads"])

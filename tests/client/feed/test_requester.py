@@ -52,7 +52,7 @@ async def between(server: ThreadServer, lines: Callable[[int], int | None]) -> A
         if left == -1:
             writer.write(b"220 mail.example ESMTP\n")
         else:
-            inner_reader, inner_writer = await asyncio.open_connection(*server.address)
+            inner_reader, inner_writer = await asyncio.open_connection(*server.address[:2])
             onward = asyncio.create_task(pour(reader, inner_writer))
             while left != 0 and (line := await inner_reader.readline()):
                 writer.write(line)

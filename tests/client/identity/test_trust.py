@@ -51,6 +51,7 @@ def test_loopback_is_plain(host: str) -> None:
     assert is_loopback(host)
     assert CAUTIOUS.plain(Address(host, 1))
     assert not Trust(NEW).plain(Address(host, 1))
+    assert not CAUTIOUS.plain(Address(host, 1, "https")), "the other end may be anywhere"
 
 
 @pytest.mark.parametrize(

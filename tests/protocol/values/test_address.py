@@ -149,6 +149,73 @@ def test_port_range(host: str, port: str) -> None:
         parse_address(f"{host}:{port}")
 
 
+@pytest.mark.parametrize(
+    ("spellings", "canonical_one"),
+    [
+        (["https://chat.test", "HTTPS://Chat.Test.:443/", "https://chat.test//"], "https://chat.test"),
+        (["http://10.7", "http://10.0.0.7:80/"], "http://10.0.0.7"),
+        (["https://[::1]:8443/a/B/", " https://[0::1]:8443/a/B "], "https://[::1]:8443/a/B"),
+        (
+            ["https://münchen.example/ü", "https://xn--mnchen-3ya.example/%c3%bc"],
+            "https://xn--mnchen-3ya.example/%C3%BC",
+        ),
+        (["https://h/~al/x:1@2"], "https://h/~al/x:1@2"),
+    ],
+)
+def test_addresses_with_a_scheme(spellings: list[str], canonical_one: str) -> None:
+    """All spellings become one; letters of a path keep their case."""
+    for spelling in spellings:
+        address = parse_address(spelling, 7)
+        assert str(address) == canonical_one
+        assert canonical(address) == parse_address(str(address)) == address
+        assert address.key == canonical_one
+
+
+def test_addresses_with_and_without_a_scheme_differ() -> None:
+    """A tunnel is another address than the server's own port, and so is each path."""
+    texts = ["h:443", "https://h", "https://h:80", "http://h", "https://h/a", "https://h/A"]
+    assert len({parse_address(text) for text in texts}) == len({parse_address(text).key for text in texts}) == 6
+    assert other_spellings(parse_address("https://h/a")) == [Address("h.", 443, "https", "/a")]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ftp://h", "write HOST:PORT, or https://HOST"),
+        ("wss://h", "write HOST:PORT, or https://HOST"),
+        ("https://al@h", "An address has no user name: write https://h, and who you are with --user"),
+        ("https://al:secret@h:1/x", "An address has no user name: write https://h:1,"),
+        ("https://h?a=b", 'leave out what begins with "?"'),
+        ("https://h/a#b", 'leave out what begins with "\\?" or "#"'),
+        ("https://", "write https://HOST"),
+        ("http:///a", "write http://HOST"),
+        ("https://h:0", "is not a port"),
+        ("https://a..b", "is not an address"),
+        ("https://h/a b", "a character that must be written"),
+        ("https://h/%zz", "a character that must be written"),
+        ("https://h/a\\b", "a character that must be written"),
+        ("https://h/a/../b", 'has "." or ".." for a part'),
+        ("https://h/" + "a" * 2000, "too long"),
+    ],
+)
+def test_other_urls_are_refused(text: str, sentence: str) -> None:
+    """The sentence says what an address has no room for, and repeats no password."""
+    with pytest.raises(InputError, match=sentence) as caught:
+        parse_address(text)
+    assert "secret" not in str(caught.value)
+
+
+@given(st.sampled_from(["https://", "http://"]), st.text(st.characters(codec="utf-8"), max_size=40))
+def test_urls_are_stable(scheme: str, rest: str) -> None:
+    """Whatever is read is canonical, fits on one word of a line, and reads back as itself."""
+    try:
+        address = parse_address(scheme + rest)
+    except InputError:
+        return
+    assert parse_address(str(address)) == canonical(address) == address
+    assert str(address).split() == [str(address)]
+
+
 @given(
     st.sampled_from(["localhost", "10.0.0.7", "::1", "2001:db8::7", "chat.example.org"]),
     st.integers(1, 65535),

@@ -23,7 +23,7 @@ from tests.support import DEADLINE, Caller, ThreadServer, eventually, trusting
 
 def closed_at_once(server: ThreadServer) -> bool:
     """Return whether a caller is closed without a reason."""
-    with contextlib.suppress(ConnectionError), socket.create_connection(server.address, DEADLINE) as caller:
+    with contextlib.suppress(ConnectionError), socket.create_connection(server.address[:2], DEADLINE) as caller:
         caller.sendall(b'{"t":"hello","version":1,"purpose":"query"}\n')
         return caller.recv(1) == b""
     return True
@@ -38,7 +38,7 @@ def full(tmp_path: Path) -> Iterator[ThreadServer]:
 
 def said_to(server: ThreadServer, words: bytes, *, tls: bool = False) -> bytes:
     """Return the server's answer to a caller's first bytes."""
-    with socket.create_connection(server.address, DEADLINE) as plain:
+    with socket.create_connection(server.address[:2], DEADLINE) as plain:
         caller = trusting(server.certificate).wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
         caller.sendall(words)
         with caller, caller.makefile("rb") as answer:
@@ -112,7 +112,7 @@ def test_callers_beyond_the_rejections(full: ThreadServer) -> None:
     hello = client_hello(full)
     with contextlib.ExitStack() as stack:
         for number in range(MOST_AT_ONCE + 20):
-            caller = stack.enter_context(socket.create_connection(full.address, DEADLINE))
+            caller = stack.enter_context(socket.create_connection(full.address[:2], DEADLINE))
             with contextlib.suppress(OSError):
                 caller.sendall(hello[: 1 + number % 3])  # none of them completes
         assert closed_at_once(full)
@@ -138,7 +138,7 @@ def test_stop_during_a_handshake(tmp_path: Path) -> None:
     """A handshake that completes while the server stops gets the reason."""
     with ThreadServer(tmp_path / "data") as server:
         hand = ByHand(trusting(server.certificate))
-        with socket.create_connection(server.address, DEADLINE) as caller:
+        with socket.create_connection(server.address[:2], DEADLINE) as caller:
             caller.sendall(hand.step())
             hand.incoming.write(caller.recv(65536))
             server.run(lambda: stop(server))

@@ -160,7 +160,7 @@ def test_slow_reader(server: ThreadServer) -> None:
 def test_half_closed_socket(server: ThreadServer) -> None:
     """A client that closes its side after the last line gets every answer first, and a close_notify."""
     context = trusting(server.certificate)
-    with server.joined("bob"), socket.create_connection(server.address, 20) as connection:
+    with server.joined("bob"), socket.create_connection(server.address[:2], 20) as connection:
         alice = context.wrap_socket(connection, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
         said = [_QUERY, *({"t": "ping", "n": n} for n in range(1, 51))]
         alice.sendall(b"".join(json.dumps(frame).encode() + b"\n" for frame in said))
@@ -174,7 +174,7 @@ def test_half_closed_socket(server: ThreadServer) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_close_notify(server: ThreadServer, version: ssl.TLSVersion) -> None:
     """A client that closes its side of TLS, but not of the socket, gets every answer first."""
-    with server.joined("bob"), socket.create_connection(server.address, 20) as connection:
+    with server.joined("bob"), socket.create_connection(server.address[:2], 20) as connection:
         alice = ByHand(trusting(server.certificate, version))
         alice.connect(connection)
         said = alice.encrypted(_QUERY, *({"t": "ping", "n": n} for n in range(1, 51)))
@@ -190,7 +190,7 @@ def test_close_notify(server: ThreadServer, version: ssl.TLSVersion) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_handshake_byte_by_byte(server: ThreadServer, version: ssl.TLSVersion) -> None:
     """A handshake may come in the smallest pieces."""
-    with socket.create_connection(server.address, 20) as connection:
+    with socket.create_connection(server.address[:2], 20) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         alice = ByHand(trusting(server.certificate, version))
         while alice.unfinished():
@@ -245,7 +245,7 @@ def test_garbage_after_the_first_byte(server: ThreadServer, garbage: bytes, capl
 
 def test_forged_record(server: ThreadServer) -> None:
     """The connection ends, and nothing after the forged record is read."""
-    with server.joined("bob", tls=True) as bob, socket.create_connection(server.address, 20) as connection:
+    with server.joined("bob", tls=True) as bob, socket.create_connection(server.address[:2], 20) as connection:
         alice = ByHand(trusting(server.certificate))
         alice.connect(connection)
         connection.sendall(alice.encrypted(_QUERY))
@@ -321,7 +321,7 @@ def test_stop(tmp_path: Path) -> None:
     """A stopping server sends its goodbye through TLS, and closes with a close_notify."""
     with ThreadServer(tmp_path) as server:
         context = trusting(server.certificate)
-        connection = socket.create_connection(server.address, 20)
+        connection = socket.create_connection(server.address[:2], 20)
         alice = context.wrap_socket(connection, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
         alice.sendall(json.dumps(_QUERY).encode() + b"\n")
         assert b"welcome" in alice.recv(65536)
@@ -580,7 +580,7 @@ def test_hundreds_of_handshakes(tmp_path: Path) -> None:
 
 def test_price_of_a_handshake(server: ThreadServer) -> None:
     """It is paid in advance, from the allowance before the welcome."""
-    with socket.create_connection(server.address) as eve:
+    with socket.create_connection(server.address[:2]) as eve:
         eve.sendall(client_hello(server))
         assert eve.recv(1)
 
