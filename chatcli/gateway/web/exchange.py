@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 import h11
+import msgspec
 
 MOST_HEAD: Final = 16 * 1024  # bytes of a request line with its headers
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
@@ -22,6 +23,7 @@ _ONCE: Final = frozenset({"authorization", "content-length", "content-type", "ho
 Headers = Iterable[tuple[str, str]]
 
 TEXT: Final = "text/plain; charset=utf-8"
+JSON: Final = "application/json"
 #: Headers of every answer: what is answered here is nobody's to keep, to frame, or to guess the type of.
 _COMMON: Final = (
     ("Cache-Control", "no-store"),
@@ -37,13 +39,27 @@ class Fault(Exception):
         status: the status of the answer.
         text: a sentence for people.
         headers: further headers of the answer.
+        code: a word for programs, which stays the same: a code of the protocol, or else the name of the status.
+        names: names that are close to an unknown one.
     """
 
-    def __init__(self, status: HTTPStatus, text: str, headers: Headers = ()) -> None:
+    def __init__(
+        self, status: HTTPStatus, text: str, headers: Headers = (), *, code: str = "", names: Sequence[str] = ()
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
         self.headers = tuple(headers)
+        self.code = code or status.name.lower()
+        self.names = list(names)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An error as JSON."""
+
+    code: str
+    text: str
+    names: list[str]
 
 
 class Head(NamedTuple):
@@ -64,6 +80,20 @@ class Head(NamedTuple):
     headers: Mapping[str, str]
     version: str
     has_body: bool
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether the caller asks for JSON in place of text."""
+        return _wants_json(self.headers)
+
+
+def _wants_json(headers: Mapping[str, str]) -> bool:
+    """Return whether a request asks for JSON, and not merely takes anything."""
+    for part in headers.get("accept", "").lower().split(","):
+        kind, *parameters = part.replace(" ", "").split(";")
+        if kind == JSON and "q=0" not in parameters:
+            return True
+    return False
 
 
 class Body(NamedTuple):
@@ -104,6 +134,7 @@ class Exchange:
         self._has_body = False
         self._version = "1.1"
         self._headless = False  # the answer has no body: the request is a HEAD
+        self._wants_json = False  # errors are answered as JSON
         self._in_chunks = False  # the stream is sent in chunks
         self.closing = False
 
@@ -191,6 +222,7 @@ class Exchange:
         method = request.method.decode("ascii")
         path, query = self._target(method, request.target.decode("latin-1"), headers)
         self._headless = method == "HEAD"
+        self._wants_json = _wants_json(headers)
         self._stage = _Stage.JUDGING
         self._length = int(headers.get("content-length", "0"))
         self._has_body = bool(self._length) or "transfer-encoding" in headers
@@ -329,6 +361,9 @@ class Exchange:
         """Return an error as an answer."""
         if self._stage in (_Stage.STREAMING, _Stage.OVER):
             return b""
+        if self._wants_json:
+            failure = msgspec.json.encode(Failure(fault.code, fault.text, fault.names)) + b"\n"
+            return self.answer(fault.status, JSON, failure, fault.headers)
         return self.answer(fault.status, TEXT, f"{fault.text}\n".encode(), fault.headers)
 
     def stop(self) -> None:
@@ -359,6 +394,7 @@ class Exchange:
         self._raw = self._rest()
         self._parts.clear()
         self._size = self._length = 0
+        self._wants_json = False
         if self.closing:
             self.stop()
         else:

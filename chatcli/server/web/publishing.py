@@ -6,7 +6,8 @@ import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from chatcli.gateway.web.exchange import Fault
+from chatcli.gateway.web.credentials import shown_token
+from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
 from chatcli.server.web.session import open_session
@@ -32,14 +33,10 @@ class Publishing:
     outlives_input = True
 
     def __init__(self, site: Site, connection: Answering, to: str, head: Head) -> None:
-        scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            text = 'A token is needed, as in "Authorization: Bearer cct_…": make one with "chatcli key token".'
-            raise Fault(HTTPStatus.UNAUTHORIZED, text, [("WWW-Authenticate", "Bearer")])
         self._site = site
         self._connection = connection
         self._to = to
-        self._token = token.strip()
+        self._token = shown_token(head.headers)
         self.most_body = site.hub.limits.frame
         self.session: Session | None = None
 
@@ -58,7 +55,7 @@ class Publishing:
                 self._connection.answer_text(HTTPStatus.OK, f"{frame.outcome} {frame.seq}")
             case f.Error() | f.ServerBye():
                 self._end()
-                self._connection.refuse(Fault(HTTPStatus.FORBIDDEN, frame.text))
+                self._connection.refuse(fault(frame.code, frame.text, getattr(frame, "names", ())))
 
     def _end(self) -> None:
         session, self.session = self.session, None
