@@ -31,6 +31,7 @@ from chatcli.server.listeners.rejections import Rejections
 from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import Service, TcpConnection, limit_unsent
 from chatcli.server.listeners.tls import HandshakeQueue
+from chatcli.server.metrics import Exposition, Metrics
 from chatcli.server.security.audit import Audit
 from chatcli.server.security.certificates import Certificates
 from chatcli.server.state.users import warm_up
@@ -297,11 +298,17 @@ def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
 def _make_service(settings: Settings, hub: Hub, operators: Operators, certificates: Certificates) -> Service:
     handshakes = HandshakeQueue(hub.counts)
     return Service(
-        site=Site(hub=hub, handlers=handlers(operators), insecure=settings.insecure),
+        site=Site(hub=hub, handlers=handlers(operators), metrics=Metrics(hub, _in_thread), insecure=settings.insecure),
         certificates=certificates,
         handshakes=handshakes,
         rejections=Rejections(certificates, handshakes, hub.counts),
     )
+
+
+def _in_thread(function: Callable[[], Exposition | None], on_done: Callable[[Exposition | None], None]) -> None:
+    """Run a function in another thread, and pass on its result in this one."""
+    future = asyncio.get_running_loop().run_in_executor(None, function)
+    future.add_done_callback(lambda done: on_done(done.result()))
 
 
 async def _listen_for_commands(data: Path, operators: Operators) -> AdminListener:

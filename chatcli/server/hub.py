@@ -67,6 +67,10 @@ class OpenConnection(Protocol):
     """A connection, with a session or before it has one: what counts as open, and ends when the server stops."""
 
     @property
+    def speaks(self) -> str:
+        """The dialect of the caller: ``lines``, ``http``, ``websocket``, ``tunnel``, or ``nothing`` yet."""
+
+    @property
     def session(self) -> HubConnection | None:
         """Its session; None until the first word of the caller."""
 

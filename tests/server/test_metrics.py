@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,20 +16,29 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from chatcli.server.metrics import Metrics
+from chatcli.server.metrics import Exposition, Metrics
 from chatcli.store.interface import CommitTimes
 from tests.admin import does
 from tests.disks import SmallDisk, mounted, small_disk
 from tests.reference import ROOT
 from tests.server.test_bad_days import here, says, status_of, until_refused
-from tests.support import ThreadServer, eventually, serving
+from tests.support import DEADLINE, ThreadServer, eventually, serving
 
 _OPENMETRICS: Final = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
 
 
+def expose(server: ThreadServer, accept: str = "") -> Exposition:
+    """Return the metrics of a server."""
+    found: Future[Exposition | None] = Future()
+    server.run(lambda: Metrics(server.hub, lambda write, done: done(write())).expose(accept, found.set_result))
+    made = found.result(DEADLINE)
+    assert made is not None
+    return made
+
+
 def families(server: ThreadServer, accept: str = "") -> dict[str, Metric]:
     """Return the families of a server's metrics, by name."""
-    body, kind = server.run(lambda: Metrics(server.hub)).exposition(accept)
+    body, kind = expose(server, accept)
     parse = parse_openmetrics if kind.startswith("application/openmetrics-text") else parse_text
     return {family.name: family for family in parse(body.decode())}
 
@@ -109,7 +119,7 @@ def test_people_messages_and_refusals(server: ThreadServer, data: Path, accept: 
 )
 def test_type_of_the_content(server: ThreadServer, accept: str, kind: str) -> None:
     """It depends on what the caller can read, and repeats nothing that it has said."""
-    assert server.run(lambda: Metrics(server.hub)).exposition(accept)[1].startswith(kind)
+    assert expose(server, accept).content_type.startswith(kind)
 
 
 def test_messages_are_counted_once(server: ThreadServer) -> None:
@@ -188,7 +198,7 @@ def on_a_small_disk(tmp_path: Path) -> Iterator[tuple[SmallDisk, ThreadServer]]:
 def test_health_on_a_full_disk(tmp_path: Path) -> None:
     """It is bad once a write has failed, and good again with room on the disk, although nobody writes."""
     with on_a_small_disk(tmp_path) as (disk, server), server.joined("alice", "send") as alice:
-        metrics = server.run(lambda: Metrics(server.hub))
+        metrics = Metrics(server.hub, lambda write, done: done(write()))
         assert says(alice, "alice", "kept")
         assert server.run(metrics.healthy)
         disk.fill(0)

@@ -75,9 +75,12 @@ class TcpConnection(asyncio.Protocol):
 
     Args:
         service: everything that connections share.
+
+    Attributes:
+        speaks: the dialect of the caller, for the metrics.
     """
 
-    __slots__ = ("_end", "_lowest", "_service", "_uppermost", "_websocket")
+    __slots__ = ("_end", "_lowest", "_service", "_uppermost", "_websocket", "speaks")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -87,6 +90,7 @@ class TcpConnection(asyncio.Protocol):
         self._lowest: Receiver | None = None  # what the socket feeds
         self._uppermost: Layer | None = None  # what the session writes to, if not to the socket
         self._websocket: WebSocketLayer | None = None
+        self.speaks = "nothing"
 
     def __str__(self) -> str:
         return str(self._end)
@@ -193,6 +197,7 @@ class TcpConnection(asyncio.Protocol):
             case None:
                 pass
             case Dialect.TLS:
+                self.speaks = "tunnel"
                 self._start_tls(opening, data, self._detect_in_tunnel)
             case _:
                 opening.close(codes.TLS_REQUIRED, "Within a tunnel this server accepts TLS only.")
@@ -234,6 +239,7 @@ class TcpConnection(asyncio.Protocol):
         # Loaded with the first such caller, unless that has been done in the meantime.
         from chatcli.server.web.connection import HttpConnection  # noqa: PLC0415 (see above)
 
+        self.speaks = "http"
         secure = self._uppermost is not None
         end = HttpConnection(self._service.site, opening, secure=secure, upgrade=self._start_websocket)
         self._end = end
@@ -244,12 +250,15 @@ class TcpConnection(asyncio.Protocol):
         """Put a WebSocket in the place of HTTP; what it carries has a first word of its own."""
         self._end = opening
         self._websocket = layer
+        self.speaks = "websocket"
         opening.expect(self._detect_in_websocket)
         self._put_layer(opening, layer)
         layer.received(data)
 
     def _start_lines(self, opening: Opening, data: bytes) -> None:
         """Start our own protocol, one JSON object a line."""
+        if self._websocket is None:
+            self.speaks = "lines"
         session = self._end = Session(self._service.site.hub, self._service.site.handlers, opening)
         lines = Lines(session, self._service.site.hub.limits)
         session.read_from(lines)

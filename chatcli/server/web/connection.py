@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _REQUEST: Final = 30.0  # seconds for a whole request
 _GAP: Final = 10.0  # seconds without a byte of it
 _IDLE: Final = 60.0  # seconds between two requests
+_NO_ROUTE: Final = "none"
 _LONGEST_MESSAGE: Final = 128 * 1024  # bytes of a message of a WebSocket, unless frames may be longer
 
 #: Goes on with a WebSocket in the place of HTTP; gets also the bytes that have come for it already.
@@ -54,8 +55,8 @@ class HttpConnection:
     """
 
     __slots__ = (
-        "_age", "_closed", "_deaf", "_exchange", "_gap", "_opening", "_responder", "_secure", "_site", "_upgrade",
-        "_wire", "caller", "flow",
+        "_age", "_closed", "_deaf", "_exchange", "_gap", "_opening", "_responder", "_route", "_secure", "_site",
+        "_upgrade", "_wire", "caller", "flow",
     )  # fmt: skip
 
     def __init__(self, site: Site, opening: Opening, *, secure: bool, upgrade: Upgrade) -> None:
@@ -66,6 +67,7 @@ class HttpConnection:
         self._upgrade = upgrade
         self._exchange = Exchange()
         self._responder: Responder | None = None  # answers the present request
+        self._route = _NO_ROUTE  # of the present request, for the metrics
         self._age = opening.age  # seconds since the request began, or since the last one was answered
         self._gap = 0.0  # seconds since the last byte of it
         self._closed = self._deaf = False
@@ -135,6 +137,7 @@ class HttpConnection:
             Fault: it is refused.
         """
         route = routes.find(head)
+        self._route = route.kind.name.lower()
         self._check(head, route)
         if route.kind is Kind.WEBSOCKET:
             self._open_websocket(head)
@@ -178,6 +181,7 @@ class HttpConnection:
             text = f"That does not open a WebSocket: {error}."
             raise Fault(HTTPStatus.UPGRADE_REQUIRED, text, [("Upgrade", "websocket")]) from None
         answer, rest = self._exchange.switch(headers)
+        self._count(HTTPStatus.SWITCHING_PROTOCOLS)
         self._deaf = True
         self._write(answer)
         # Where nothing vouches for the way from end to end, no key can be proved; within a tunnel there is TLS again.
@@ -203,6 +207,7 @@ class HttpConnection:
 
     def answer(self, status: HTTPStatus, content_type: str, body: bytes, headers: Headers = ()) -> None:
         """Answer the present request as a whole."""
+        self._count(status)
         self._write(self._exchange.answer(status, content_type, body, headers))
         self._done()
 
@@ -218,6 +223,7 @@ class HttpConnection:
 
     def start_stream(self, content_type: str) -> None:
         """Begin an answer of unknown length."""
+        self._count(HTTPStatus.OK)
         self._write(self._exchange.start_stream(content_type))
 
     def send_part(self, data: bytes) -> None:
@@ -231,7 +237,9 @@ class HttpConnection:
 
     def _refuse(self, fault: Fault, *, last: bool = False) -> None:
         self._exchange.closing |= last
-        self._write(self._exchange.refuse(fault))
+        if answer := self._exchange.refuse(fault):
+            self._count(fault.status)
+            self._write(answer)
         self._finish()
 
     def _done(self) -> None:
@@ -242,6 +250,7 @@ class HttpConnection:
     def _finish(self) -> None:
         """Be ready for the next request, or close."""
         self._responder = None
+        self._route = _NO_ROUTE
         self._age = self._gap = 0.0
         if self._exchange.closing:
             self._close()
@@ -250,6 +259,9 @@ class HttpConnection:
         if not self._closed and self._responder is None:
             self.flow.resume(Pause.BACKLOG)
             self._advance()
+
+    def _count(self, status: HTTPStatus) -> None:
+        self._site.hub.counts.requests[self._route, status.value] += 1
 
     def _write(self, data: bytes) -> None:
         if data and not self._closed:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
+from chatcli.gateway.web.exchange import Fault
+
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Fault, Headers
+    from chatcli.gateway.web.exchange import Headers
     from chatcli.server.connection.opening import Opening
     from chatcli.server.connection.session import Session
+    from chatcli.server.web.site import Site
 
 
 class Answering(Protocol):
@@ -108,10 +111,21 @@ class AtOnce:
 
 
 class Health(AtOnce):
-    """Says that the server is well."""
+    """Says whether the server is well.
+
+    Args:
+        site: everything that such connections share.
+        connection: what is answered.
+    """
+
+    def __init__(self, site: Site, connection: Answering) -> None:
+        super().__init__(connection)
+        self._site = site
 
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
         """Answer the request."""
+        if not self._site.metrics.healthy():
+            raise Fault(HTTPStatus.SERVICE_UNAVAILABLE, "The log cannot be written.", [("Retry-After", "5")])
         self._connection.answer_text(HTTPStatus.OK, "ok")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
+    from chatcli.server.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +19,11 @@ class Site:
     Attributes:
         hub: the hub that sessions belong to.
         handlers: the handler of each frame that a client may send once it is logged in.
+        metrics: what is counted.
         insecure: whether callers from other machines may do without TLS.
     """
 
     hub: Hub
     handlers: Mapping[type, Handler]
+    metrics: Metrics
     insecure: bool = False

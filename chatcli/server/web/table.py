@@ -9,6 +9,7 @@ from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.routes import Kind
 from chatcli.server.web.publishing import Publishing
 from chatcli.server.web.responders import Health, Page
+from chatcli.server.web.scraping import Scrape
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.exchange import Head
@@ -27,7 +28,9 @@ def responder(site: Site, connection: Answering, route: Route, head: Head) -> Re
         case Kind.PAGE:
             return Page(connection)
         case Kind.HEALTH:
-            return Health(connection)
+            return Health(site, connection)
+        case Kind.METRICS:
+            return Scrape(site, connection, head)
         case Kind.PUBLISH:
             return Publishing(site, connection, route.name, head)
         case _:

@@ -1,0 +1,113 @@
+"""Metrics by HTTP: a request of Prometheus, with a token for nothing else."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from chatcli.gateway.web.exchange import Fault
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import BadFrame
+from chatcli.server.web.session import open_session
+
+if TYPE_CHECKING:
+    from chatcli.gateway.web.exchange import Head
+    from chatcli.protocol.frames import ServerFrame
+    from chatcli.server.connection.session import Session
+    from chatcli.server.metrics import Exposition
+    from chatcli.server.web.responders import Answering
+    from chatcli.server.web.site import Site
+
+_NEEDED: Final = (
+    'The metrics need a token, as in "Authorization: Bearer cct_…": an operator makes one with "chatcli admin token '
+    'NAME --scope metrics".'
+)
+_OTHER: Final = (
+    'This token is not for the metrics: an operator makes one with "chatcli admin token NAME --scope metrics".'
+)
+_BEARER: Final = [("WWW-Authenticate", "Bearer")]
+_MINUTE: Final = [("Retry-After", "60")]
+
+
+class Scrape:
+    """Answers with the metrics: a :class:`~chatcli.server.web.responders.Responder`.
+
+    The token logs in to a session, as any other does: so it is limited, banned and revoked like them.
+
+    Args:
+        site: everything that such connections share.
+        connection: what is answered.
+        head: the request.
+    """
+
+    most_body = 0
+    outlives_input = True
+
+    def __init__(self, site: Site, connection: Answering, head: Head) -> None:
+        scheme, _, token = head.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Fault(HTTPStatus.UNAUTHORIZED, _NEEDED, _BEARER)
+        self._site = site
+        self._connection = connection
+        self._token = token.strip()
+        self._accept = head.headers.get("accept", "")
+        self._over = False
+        self.session: Session | None = None
+
+    def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
+        """Log in with the token."""
+        self.session = open_session(self._site, self._connection, self)
+        self.session.receive_frames([f.Hello(f.VERSION, purpose="query", token=self._token, revision=f.REVISION)])
+
+    def hear(self, frame: ServerFrame | BadFrame) -> None:
+        """Read the metrics, or answer with the reason why the token is refused."""
+        match frame:
+            case f.Welcome() if frame.scope == "metrics":
+                self._site.metrics.expose(self._accept, self._show)
+            case f.Welcome():
+                self._refuse(Fault(HTTPStatus.FORBIDDEN, _OTHER))
+            case f.Error(codes.BAD_TOKEN) | f.ServerBye(codes.BAD_TOKEN):
+                self._refuse(Fault(HTTPStatus.UNAUTHORIZED, frame.text, _BEARER))
+            case f.Error(codes.TOO_MANY):
+                self._refuse(Fault(HTTPStatus.TOO_MANY_REQUESTS, frame.text, _MINUTE))
+            case f.Error() | f.ServerBye():
+                self._refuse(Fault(HTTPStatus.FORBIDDEN, frame.text))
+
+    def _show(self, made: Exposition | None) -> None:
+        if made is None:
+            self._refuse(
+                Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "The metrics cannot be written: see the server's log.")
+            )
+        elif not self._over:
+            self._end()
+            self._connection.answer(HTTPStatus.OK, made.content_type, made.body)
+
+    def _refuse(self, fault: Fault) -> None:
+        if not self._over:
+            self._end()
+            self._connection.refuse(fault)
+
+    def _end(self) -> None:
+        self._over = True
+        session, self.session = self.session, None
+        if session is not None:
+            session.lost()
+
+    def ended(self) -> None:
+        """Do nothing: the session says why before it ends."""
+
+    def cancel(self) -> None:
+        """End the session."""
+        self._end()
+
+    def pause_writing(self) -> None:
+        """Do nothing: the answer is short."""
+
+    def resume_writing(self) -> None:
+        """Do nothing: the answer is short."""
+
+    def tick(self, seconds: float) -> None:
+        """Check the deadlines of the session."""
+        if self.session is not None:
+            self.session.tick(seconds)
