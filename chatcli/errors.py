@@ -21,6 +21,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ChatError(Exception):
     """Base class; ``str()`` is a sentence that names the cause and the remedy."""
@@ -64,12 +66,14 @@ class Refused(ChatError):
     Attributes:
         code: the stable code of the refusal, one of :mod:`chatcli.protocol.codes`.
         advice: the part of the sentence that names options of a command; empty if there is none.
+        names: names to use instead, the best first: free ones for one that is taken, known ones for an unknown one.
     """
 
-    def __init__(self, code: str, sentence: str, advice: str = "") -> None:
+    def __init__(self, code: str, sentence: str, advice: str = "", names: Sequence[str] = ()) -> None:
         super().__init__(sentence)
         self.code = code
         self.advice = advice
+        self.names = list(names)
 
     @property
     def reason(self) -> str:
@@ -78,15 +82,10 @@ class Refused(ChatError):
 
 
 class UnknownRecipient(Refused):
-    """Nobody has ever used that name, or there is no such room that the user may see.
-
-    Attributes:
-        names: similar known names, the most similar first.
-    """
+    """Nobody has ever used that name, or there is no such room that the user may see."""
 
     def __init__(self, code: str, sentence: str, names: list[str]) -> None:
-        super().__init__(code, sentence)
-        self.names = names
+        super().__init__(code, sentence, names=names)
 
 
 class UnknownAsker(UnknownRecipient):

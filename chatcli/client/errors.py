@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from chatcli.errors import (
@@ -17,6 +18,9 @@ from chatcli.errors import (
 )
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, Purpose, ServerBye
+from chatcli.protocol.values.names import check_name
+
+_MOST_NAMES: Final = 3
 
 #: Errors that pass: the same request may succeed a little later.
 _TEMPORARY: Final[dict[str, type[ServerUnavailable]]] = {
@@ -43,12 +47,10 @@ def login_refusal(frame: Error | ServerBye, key_path: str = "", *, purpose: Purp
     if frame.code == codes.ALREADY_HERE:
         _, colon, advice = frame.text.rpartition(": ")
         return Refused(frame.code, frame.text, advice if colon else "")
-    if frame.code != codes.NAME_TAKEN or not key_path:
+    if frame.code != codes.NAME_TAKEN:
         return as_exception(frame)
-    return Refused(
-        frame.code,
-        f"{frame.text} The key that was shown is in {key_path}: HOME or XDG_CONFIG_HOME may lead to another one.",
-    )
+    shown = f" The key that was shown is in {key_path}: HOME or XDG_CONFIG_HOME may lead to another one."
+    return Refused(frame.code, frame.text + (shown if key_path else ""), names=_valid_names(frame))
 
 
 def as_exception(frame: Error | ServerBye) -> ChatError:
@@ -64,6 +66,15 @@ def as_exception(frame: Error | ServerBye) -> ChatError:
     if frame.code in _GARBLED:
         return ProtocolError(f"The server did not understand: {frame.text}")
     return Refused(frame.code, frame.text)
+
+
+def _valid_names(frame: Error | ServerBye) -> list[str]:
+    """Return the names in a frame that can be names of people: they are suggested and part of commands."""
+    names = []
+    for name in frame.names[:_MOST_NAMES] if isinstance(frame, Error) else ():
+        with contextlib.suppress(InputError):
+            names.append(check_name(name).text)
+    return names
 
 
 def _mistake(frame: Error | ServerBye) -> InputError | None:

@@ -58,5 +58,4 @@ def as_refusal(error: ChatError) -> Refused:
 def error_line(frame: f.ClientFrame, refusal: Refused) -> bytes:
     """Return the encoded error that refuses a frame and names it."""
     identity, number = getattr(frame, "id", None), getattr(frame, "n", None)
-    names = refusal.names if isinstance(refusal, UnknownRecipient) else []
-    return encode(f.Error(refusal.code, str(refusal), identity, number, names))
+    return encode(f.Error(refusal.code, str(refusal), identity, number, refusal.names))

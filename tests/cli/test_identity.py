@@ -176,6 +176,32 @@ def test_name_on_github_elsewhere(server: ThreadServer) -> None:
     assert not server.run(lambda: server.hub.users.find("mona"))
 
 
+def test_command_with_a_free_name(server: ThreadServer, tmp_path: Path) -> None:
+    """In a pipe nobody can be asked: the error has the command that joins with a free name, and it does."""
+    server.joined("bob").hang_up()
+    where = ("--server", str(server.address))
+    done = run_here("join", "--user", "bob", *where, XDG_CONFIG_HOME=str(tmp_path))
+    assert done.returncode == 4
+    printed = re.search(r'To join under a free name: "chatcli (join --server \S+ --user bob-2)"\.', done.stderr)
+    assert printed
+    assert run_here(*printed[1].split(), stdin=b"exit\n", XDG_CONFIG_HOME=str(tmp_path)).returncode == 0
+    assert server.run(lambda: server.hub.users.find("bob-2"))
+
+
+def test_variable_with_a_free_name(server: ThreadServer, tmp_path: Path) -> None:
+    """Whoever gave no name gets the line that sets one for all commands; a given name is refused with the free one."""
+    server.joined("$(lab)").hang_up()
+    where = ("--server", str(server.address))
+    done = run_here("send", "$(lab)", "hi", *where, XDG_CONFIG_HOME=str(tmp_path), LOGNAME="$(lab)")
+    assert done.returncode == 4
+    assert "To be $(lab)-2 here: \"export CHATCLI_USER='$(lab)-2'\"." in done.stderr
+    done = run_here("send", "$(lab)", "hi", "--user", "$(lab)", *where, XDG_CONFIG_HOME=str(tmp_path))
+    assert "choose another name, such as $(lab)-2" in done.stderr
+    assert "CHATCLI_USER" not in done.stderr
+    done = run_here("who", *where, "--user", "$(lab)", XDG_CONFIG_HOME=str(tmp_path))
+    assert "such as" not in done.stderr
+
+
 def test_answers_to_operators(server: ThreadServer) -> None:
     """Each command of a script gets its answer before the client leaves."""
     server.joined("bob").hang_up()
@@ -218,6 +244,16 @@ def test_owned_name_and_the_wrong_key(server: ThreadServer, tmp_path: Path, comm
     assert done.returncode == 4
     assert "alice belongs to another key" in done.stderr
     assert f"The key that was shown is in {tmp_path / 'config/chatcli/key'}: HOME or XDG_CONFIG_HOME" in done.stderr
+
+
+def test_library_and_a_taken_name(server: ThreadServer, tmp_path: Path) -> None:
+    """The exception has a free name, under which the program can go on."""
+    server.joined("bob").hang_up()
+    config = str(tmp_path)
+    with pytest.raises(Refused) as refused:
+        sending("bob", "hi", user="bob", server=str(server.address), config=config)
+    assert refused.value.names == ["bob-2"]
+    sending("bob", "hi", user=refused.value.names[0], server=str(server.address), config=config)
 
 
 def test_library_and_the_wrong_key(server: ThreadServer, tmp_path: Path) -> None:

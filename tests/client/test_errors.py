@@ -32,3 +32,22 @@ def test_unknown_user_with_a_link_code() -> None:
     error = Error(codes.UNKNOWN_USER, 'Nobody called "zoe" was ever here: check the spelling.')
     assert str(login_refusal(error, purpose="join")) == error.text
     assert isinstance(login_refusal(error, purpose="query"), UnknownAsker)
+
+
+@pytest.mark.parametrize(
+    ("names", "suggested"),
+    [
+        ([], []),
+        (["bob-2"], ["bob-2"]),
+        (["bob-2", "bob-3", "bob-4", "bob-5"], ["bob-2", "bob-3", "bob-4"]),
+        (["\x1b[31mbob", "b b", "", "me", "#room", "-x", "x" * 33], []),
+        (["\u202ebob", "bob-2"], ["bob-2"]),
+        (["Bob\u0301"], ["B\u00f3b".replace("\u00f3b", "ob\u0301")]),
+    ],
+)
+def test_names_in_place_of_a_taken_one(names: list[str], suggested: list[str]) -> None:
+    """Only what can be a name is suggested, whatever the server says."""
+    refusal = login_refusal(Error(codes.NAME_TAKEN, "bob belongs to another key.", names=names), "/home/bob/key")
+    assert isinstance(refusal, Refused)
+    assert refusal.names == suggested
+    assert "The key that was shown is in /home/bob/key" in str(refusal)

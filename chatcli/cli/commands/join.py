@@ -12,7 +12,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, as_record, server_options, setting_option, user_option
 from chatcli.cli.options.types import RoomType, TextType
-from chatcli.protocol.values.address import canonical
+from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address, canonical
 
 if TYPE_CHECKING:
     from chatcli.client.chat.arrival import Arrival
@@ -174,14 +174,30 @@ def _over_pipes(login: Login, chat: Chat, _: Preferences) -> None:
     import asyncio
 
     from chatcli.client.interactive import plain
+    from chatcli.errors import Refused
+    from chatcli.protocol import codes
 
     if not chat.contacts.user:
         raise click.UsageError("Without a terminal you cannot be asked for a name: give one with --user.")
-    asyncio.run(plain.talk(login, chat))
+    try:
+        asyncio.run(plain.talk(login, chat))
+    except Refused as refusal:
+        if refusal.code != codes.NAME_TAKEN or not refusal.names:
+            raise
+        command = _command(login.server, refusal.names[0])
+        raise Refused(refusal.code, f'{refusal} To join under a free name: "{command}".', names=refusal.names) from None
     if chat.first_error is not None:
         from chatcli.cli.exit_status import exit_status
 
         sys.exit(exit_status(chat.first_error))
+
+
+def _command(server: Address, user: str) -> str:
+    """Return the command that joins under a name."""
+    from chatcli.protocol.values.text import command_line
+
+    where = () if server == Address(DEFAULT_HOST, DEFAULT_PORT) else ("--server", str(server))
+    return command_line("chatcli", "join", *where, "--user", user).strip()
 
 
 def _in_plain_lines(login: Login, chat: Chat, preferences: Preferences) -> None:

@@ -238,7 +238,16 @@ class Account(NamedTuple):
 
             whence = "on GitHub" if self.name == github_name() else "here"
             sentence = f'{refusal} "{self.name}" is your login name {whence}: say who you are with --user.'
-            raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None
+            if unknown:
+                raise UnknownAsker(refusal.code, sentence, []) from None
+            raise Refused(refusal.code, sentence + _to_be(refusal.names), names=refusal.names) from None
+
+
+def _to_be(names: list[str]) -> str:
+    """Return a sentence with the command after which one has the first of these names here; empty without any."""
+    from chatcli.protocol.values.text import quoted
+
+    return f' To be {names[0]} here: "export CHATCLI_USER={quoted(names[0])}".' if names else ""
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -325,7 +325,7 @@ def connect(
 
             - ``ServerUnreachable``: no server answers there;
             - ``ServerUnavailable``: it accepts nobody at the moment; ``code`` says why;
-            - ``Refused``: the server refuses the name; ``code`` says why;
+            - ``Refused``: the server refuses the name; ``code`` says why, ``names`` has a free one if it is taken;
             - ``ServerNotTrusted``: the server is not known, or not the one that was known.
     """
     start = validation.parse_since(since)

@@ -84,7 +84,7 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
                 raise
-            suggested = "" if suggested == contacts.user else suggested
+            suggested = next(iter(refusal.names), "" if suggested == contacts.user else suggested)
             if refusal.code == codes.ALREADY_HERE:
                 prompter.refuse(refusal.reason)
                 answer = await prompter.ask(_TWICE)

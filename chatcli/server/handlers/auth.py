@@ -28,6 +28,7 @@ from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operat
 from chatcli.protocol.values.names import Name, check_name
 from chatcli.protocol.values.text import command_line
 from chatcli.server import slices
+from chatcli.server.handlers.free_names import next_free_name
 from chatcli.server.refusals import unknown_user
 from chatcli.server.state.name_changes import OPERATOR
 from chatcli.store.records import DropKey, KeyRecord, ignore
@@ -139,19 +140,42 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
     if user is None:
         _check_free(hub, session, claimant)
     elif not user.owned and hub.moderation.get("service", user.key) is not None:
-        _check_service(hub, session, user, hello)
+        _check_service(hub, session, user, claimant)
     elif hello.purpose == "query" and not user.owned:
         raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
     elif not user.owned:  # as it was imported
         _check_operator(hub, name, hello.link)
     elif not user.has(key) and not user.is_adding(key) and not hello.link:
+        free = _free_names(hub, session, claimant)
         text = (
-            f"{user.name} belongs to another key: choose another name, or, if it is yours, "
+            f"{user.name} belongs to another key: choose another name{_such_as(free)}, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code. '
             f"If that key is lost, an operator of the server can make a code ({_link_command(user.name)})."
         )
-        raise Refused(codes.NAME_TAKEN, text)
+        raise Refused(codes.NAME_TAKEN, text, names=free)
     return user
+
+
+def _free_names(hub: Hub, session: Connection, claimant: Claimant) -> list[str]:
+    """Return the name to suggest in place of one that is taken, to those only who could have it."""
+    hello, name, _, _ = claimant
+    if hello.purpose == "query" or not _is_invited(hub, session, hello):
+        return []
+    free = next_free_name(hub, name)
+    return [free] if free else []
+
+
+def _such_as(names: list[str]) -> str:
+    return f", such as {names[0]}" if names else ""
+
+
+def _is_invited(hub: Hub, session: Connection, hello: Hello) -> bool:
+    """Return whether a client may have a name that is free, as far as that needs an invitation."""
+    if hub.limits.access == "open" or hub.moderation.is_invitation(hello.invite):
+        return True
+    if hello.invite:
+        hub.rate_limits.record_failure(session.caller)  # codes must not be guessed without end, either
+    return False
 
 
 def _check_free(hub: Hub, session: Connection, claimant: Claimant) -> None:
@@ -168,9 +192,7 @@ def _check_free(hub: Hub, session: Connection, claimant: Claimant) -> None:
     other = hub.users.lookalike(name)
     if other is not None:
         raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
-    if hub.limits.access == "invite" and not hub.moderation.is_invitation(hello.invite):
-        if hello.invite:
-            hub.rate_limits.record_failure(session.caller)  # codes must not be guessed without end, either
+    if not _is_invited(hub, session, hello):
         hub.moderation.check_invitation(hello.invite)
 
 
@@ -188,21 +210,23 @@ def _check_operator(hub: Hub, name: Name, code: str) -> None:
         raise Refused(codes.BAD_NAME, text)
 
 
-def _check_service(hub: Hub, session: Connection, user: User, hello: Hello) -> None:
+def _check_service(hub: Hub, session: Connection, user: User, claimant: Claimant) -> None:
     """Raise unless a client has an operator's code for a name that was made for programs.
 
     Raises:
         Refused: it has none.
     """
+    hello = claimant.hello
     if hub.recoveries.find(user.key, hello.link) is not None:
         return
     if hello.link:
         hub.rate_limits.record_failure(session.caller)
+    free = _free_names(hub, session, claimant)
     text = (
-        f"{user.name} is a name for programs, which belongs to no key: choose another name. "
+        f"{user.name} is a name for programs, which belongs to no key: choose another name{_such_as(free)}. "
         f"An operator of the server can let you have it: {_link_command(user.name)}"
     )
-    raise Refused(codes.NAME_TAKEN, text)
+    raise Refused(codes.NAME_TAKEN, text, names=free)
 
 
 def _link_command(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.client.interactive.login import suggest_name
 from chatcli.protocol.values.names import check_name
-from tests.support import ThreadServer, eventually, serving
+from tests.support import ThreadServer, eventually, key_of, serving
 from tests.terminal import Terminal
 
 
@@ -63,6 +63,24 @@ def test_suggested_name_in_a_codespace(server: ThreadServer) -> None:
         mona.shows("Your name: mona")
         mona.types("\r")
         mona.shows("You are mona")
+
+
+def test_a_free_name_in_place_of_a_taken_one(server: ThreadServer) -> None:
+    """It is suggested, also to somebody who has given the taken one; Enter takes it."""
+    server.joined("codespace", key=key_of("teacher")).hang_up()
+    server.joined("codespace-2", key=key_of("student")).hang_up()
+    where = ("join", "--server", str(server.address))
+    with Terminal(*where, CODESPACES="true", GITHUB_USER="", LOGNAME="codespace") as other:
+        other.shows("Your name: codespace")
+        other.types("\r")
+        other.shows("codespace belongs to another key: choose another name, such as codespace-3")
+        other.shows("Your name: codespace-3")
+        other.types("\r")
+        other.shows("You are codespace-3")
+    with Terminal(*where, "--user", "codespace", "--plain") as other:
+        other.shows("Your name: [codespace-4]")
+        other.types("\r")
+        other.shows("You are codespace-4")
 
 
 def test_widths_are_measured_without_echo(server: ThreadServer) -> None:
