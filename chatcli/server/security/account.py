@@ -113,8 +113,8 @@ class Account:
             return self._rate_limits.shared_purse(payer.caller, greeting=not payer.welcomed)
         return self._rate_limits.personal_purse(payer.user)
 
-    def _settle(self) -> None:
-        """Stop reading while a purse is overdrawn; read again once none is."""
+    def debt(self) -> float:
+        """Return the seconds until no purse is overdrawn; 0.0 if none is now."""
         payer, shared = self.payer, self._shared()
         now = self._rate_limits.clock()
         seconds = self._purse.wait(now) if self._purse is not None else 0.0
@@ -122,13 +122,17 @@ class Account:
             seconds = max(seconds, shared.wait(now))
         if payer.token is not None and payer.token.purse is not None:
             seconds = max(seconds, payer.token.purse.wait(now))
-        if seconds > 0:
+        return seconds
+
+    def _settle(self) -> None:
+        """Stop reading while a purse is overdrawn; read again once none is."""
+        if (seconds := self.debt()) > 0:
             self.overdrawn = True
-            payer.hold()
+            self.payer.hold()
             self._rate_limits.later(max(seconds, _SOONEST), self._check_again)
         elif self.overdrawn:
             self.overdrawn = False
-            payer.release()
+            self.payer.release()
 
     def _check_again(self) -> None:
         if self.overdrawn and not self.payer.closed:

@@ -16,6 +16,7 @@ from chatcli.protocol.values.address import is_loopback
 from chatcli.server.connection.flow_control import Pause
 from chatcli.server.security.rate_limits import by_http
 from chatcli.server.web.table import responder
+from chatcli.server.web.visit import Visit
 from chatcli.server.web.websocket import WebSocketLayer
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class HttpConnection:
 
     __slots__ = (
         "_age", "_closed", "_deaf", "_exchange", "_gap", "_opening", "_responder", "_route", "_secure", "_site",
-        "_upgrade", "_wire", "caller", "flow",
+        "_upgrade", "_visit", "_wire", "caller", "flow",
     )  # fmt: skip
 
     def __init__(self, site: Site, opening: Opening, *, secure: bool, upgrade: Upgrade) -> None:
@@ -68,6 +69,7 @@ class HttpConnection:
         self._exchange = Exchange()
         self._responder: Responder | None = None  # answers the present request
         self._route = _NO_ROUTE  # of the present request, for the metrics
+        self._visit: Visit | None = None  # made for the first request that needs it
         self._age = opening.age  # seconds since the request began, or since the last one was answered
         self._gap = 0.0  # seconds since the last byte of it
         self._closed = self._deaf = False
@@ -112,7 +114,7 @@ class HttpConnection:
         """Forget the connection, which is gone."""
         self._closed = self._deaf = True
         self._exchange.stop()
-        self._cancel()
+        self._leave()
         self.flow.close()
 
     def _advance(self) -> None:
@@ -201,6 +203,13 @@ class HttpConnection:
         return self._opening
 
     @property
+    def visit(self) -> Visit:
+        """The session that requests share which say something, one after the other."""
+        if self._visit is None:
+            self._visit = Visit(self._site, self)
+        return self._visit
+
+    @property
     def unsent(self) -> int:
         """Bytes that the socket has yet to take."""
         return self._wire.get_write_buffer_size()
@@ -277,8 +286,10 @@ class HttpConnection:
 
     @property
     def session(self) -> Session | None:
-        """The session of the present request, if it has one."""
-        return None if self._responder is None else self._responder.session
+        """The session of the present request, or of the requests so far, if there is one."""
+        if self._responder is not None and self._responder.session is not None:
+            return self._responder.session
+        return None if self._visit is None else self._visit.session
 
     @property
     def account(self) -> Account:
@@ -311,6 +322,8 @@ class HttpConnection:
         """Check the deadlines; called regularly."""
         self._age += seconds
         self._gap += seconds
+        if self._visit is not None:
+            self._visit.tick(seconds)
         if self._closed:
             if self._age > self._site.hub.limits.closing:
                 self._wire.abort()
@@ -340,10 +353,16 @@ class HttpConnection:
         if answering is not None:
             answering.cancel()
 
+    def _leave(self) -> None:
+        """Drop the answer, and the session."""
+        self._cancel()
+        if self._visit is not None:
+            self._visit.end()
+
     def _close(self) -> None:
         if self._closed:
             return
-        self._cancel()
+        self._leave()
         self._closed = self._deaf = True
         self._age = 0.0
         self._exchange.stop()

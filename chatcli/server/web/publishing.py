@@ -4,70 +4,108 @@ from __future__ import annotations
 
 import uuid
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from chatcli.gateway.web import publishing
 from chatcli.gateway.web.credentials import shown_token
+from chatcli.gateway.web.publishing import Identity
 from chatcli.gateway.web.statuses import fault
+from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
-from chatcli.server.web.session import open_session
+from chatcli.protocol.values.tokens import token_digest
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.exchange import Fault, Head
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.session import Session
     from chatcli.server.web.responders import Answering
-    from chatcli.server.web.site import Site
+
+_PATIENCE: Final = 60.0  # seconds for the server to store a message
+_UNKNOWN: Final = "Whether the message was stored is not known: repeat the request, with the same Idempotency-Key."
 
 
-class Publishing:
-    """Sends a message in a session of its own: a :class:`~chatcli.server.web.responders.Responder`.
+class Saying:
+    """A request that says something: a :class:`~chatcli.server.web.responders.Responder`.
 
     Args:
-        site: everything that such connections share.
         connection: what is answered.
-        to: the room or the person.
         head: the request.
+        token: its token.
     """
 
     outlives_input = True
+    most_body = 0
+    session = None  # it is that of the connection's visit
 
-    def __init__(self, site: Site, connection: Answering, to: str, head: Head) -> None:
-        self._site = site
-        self._connection = connection
-        self._to = to
-        self._token = shown_token(head.headers)
-        self.most_body = site.hub.limits.frame
-        self.session: Session | None = None
+    def __init__(self, connection: Answering, head: Head, token: str) -> None:
+        self.connection = connection
+        self.head = head
+        self._token = token
+        self._age = 0.0
+        self._sent: f.Send | None = None  # once it is handed over
+        self._over = False
+
+    @property
+    def identity(self) -> Identity:
+        """The sources of a message's id."""
+        return Identity(str(uuid.uuid4()), token_digest(self._token))
+
+    def log_in(self) -> Session | None:
+        """Return the session; None if the token lets nobody in, which is answered later.
+
+        Raises:
+            Fault: an allowance is used up.
+        """
+        return self.connection.visit.begin(self._token, self)
+
+    def send(self, session: Session, message: f.Send) -> None:
+        """Send a message."""
+        self._sent = message
+        session.receive_frames([message])
 
     def respond(self, body: bytes) -> None:
-        """Send the message."""
-        self.session = open_session(self._site, self._connection, self)
-        hello = f.Hello(f.VERSION, purpose="send", token=self._token, revision=f.REVISION)
-        message = f.Send(str(uuid.uuid4()), self._to, body.decode().removesuffix("\n"))
-        self.session.receive_frames([hello, message])
+        """Answer the request."""
+        raise NotImplementedError
 
     def hear(self, frame: ServerFrame | BadFrame) -> None:
         """Answer with what the server says of the message."""
         match frame:
-            case f.Sent():
-                self._end()
-                self._connection.answer_text(HTTPStatus.OK, f"{frame.outcome} {frame.seq}")
-            case f.Error() | f.ServerBye():
-                self._end()
-                self._connection.refuse(fault(frame.code, frame.text, getattr(frame, "names", ())))
+            case f.Sent() if self._sent is not None and frame.id == self._sent.id:
+                self.stored(self._sent, frame)
+            case f.Error():
+                self.refuse(fault(frame.code, frame.text, frame.names))
+            case f.ServerBye() if self._sent is None:
+                self.refuse(fault(frame.code, frame.text))
+            case f.ServerBye():
+                self._give_up(frame.text)
 
-    def _end(self) -> None:
-        session, self.session = self.session, None
-        if session is not None:
-            session.lost()
+    def stored(self, message: f.Send, sent: f.Sent) -> None:
+        """Answer that a message is on disk."""
+        self.finish()
+        self.connection.answer(HTTPStatus.OK, *publishing.receipt(self.head, message.to, sent))
+
+    def refuse(self, reason: Fault) -> None:
+        """Answer with an error."""
+        if not self._over:
+            self.finish()
+            self.connection.refuse(reason)
+
+    def _give_up(self, text: str) -> None:
+        self.refuse(fault(codes.STORAGE, f"{text} {_UNKNOWN}"))
+
+    def finish(self) -> None:
+        """Expect nothing more of the session: the answer is about to be given."""
+        self._over = True
+        self.connection.visit.leave()
 
     def ended(self) -> None:
-        """Do nothing: the session says why before it ends."""
+        """Answer, unless the session has said why it ends."""
+        self.refuse(fault(codes.STORAGE, _UNKNOWN))
 
     def cancel(self) -> None:
-        """End the session."""
-        self._end()
+        """Expect nothing more of the session."""
+        self.finish()
 
     def pause_writing(self) -> None:
         """Do nothing: the answer is short."""
@@ -76,6 +114,35 @@ class Publishing:
         """Do nothing: the answer is short."""
 
     def tick(self, seconds: float) -> None:
-        """Check the deadlines of the session."""
-        if self.session is not None:
-            self.session.tick(seconds)
+        """Give up if the answer does not come."""
+        self._age += seconds
+        if self._age > _PATIENCE:
+            self._give_up("The server is too slow at the moment.")
+
+
+class Publishing(Saying):
+    """Says the text of a request in a room, or to a person.
+
+    Args:
+        connection: what is answered.
+        head: the request.
+        to: the room or the person.
+        most_body: bytes that its body may have.
+    """
+
+    def __init__(self, connection: Answering, head: Head, to: str, most_body: int) -> None:
+        super().__init__(connection, head, shown_token(head.headers))
+        publishing.check_type(head)
+        self._to = to
+        self.most_body = most_body
+
+    def respond(self, body: bytes) -> None:
+        """Send the message.
+
+        Raises:
+            Fault: the request amounts to none, or an allowance is used up.
+        """
+        message = publishing.message(self.head, self._to, body, self.identity)
+        session = self.log_in()
+        if session is not None:
+            self.send(session, message)

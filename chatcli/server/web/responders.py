@@ -9,9 +9,35 @@ from chatcli.gateway.web.exchange import Fault
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.exchange import Headers
+    from chatcli.protocol.codec import BadFrame
+    from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.opening import Opening
     from chatcli.server.connection.session import Session
     from chatcli.server.web.site import Site
+
+
+class Listener(Protocol):
+    """A request, as its session sees it."""
+
+    def hear(self, frame: ServerFrame | BadFrame) -> None:
+        """Process a frame of the server."""
+
+    def ended(self) -> None:
+        """Process the end of the session."""
+
+
+class Visiting(Protocol):
+    """The session that requests share, as they see it."""
+
+    def begin(self, token: str, listener: Listener) -> Session | None:
+        """Return the session; None if the token lets nobody in: the listener hears why.
+
+        Raises:
+            Fault: an allowance is used up.
+        """
+
+    def leave(self) -> None:
+        """Pass on nothing more."""
 
 
 class Answering(Protocol):
@@ -20,6 +46,10 @@ class Answering(Protocol):
     @property
     def opening(self) -> Opening:
         """The connection as sessions inherit it."""
+
+    @property
+    def visit(self) -> Visiting:
+        """The session that requests share which say something, one after the other."""
 
     @property
     def unsent(self) -> int:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from chatcli.protocol.codec import FrameReader, server_frames
 from chatcli.server.connection.opening import Opening
 from chatcli.server.connection.session import Session
 
 if TYPE_CHECKING:
-    from chatcli.protocol.codec import BadFrame
-    from chatcli.protocol.frames import ServerFrame
-    from chatcli.server.web.responders import Answering
+    from chatcli.server.web.responders import Answering, Listener
     from chatcli.server.web.site import Site
-
-
-class Listener(Protocol):
-    """The responder, as its session sees it."""
-
-    def hear(self, frame: ServerFrame | BadFrame) -> None:
-        """Process a frame of the server."""
-
-    def ended(self) -> None:
-        """Process the end of the session."""
 
 
 class InnerWire:

@@ -32,6 +32,6 @@ def responder(site: Site, connection: Answering, route: Route, head: Head) -> Re
         case Kind.METRICS:
             return Scrape(site, connection, head)
         case Kind.PUBLISH:
-            return Publishing(site, connection, route.name, head)
+            return Publishing(connection, head, route.name, site.hub.limits.frame)
         case _:
             raise Fault(HTTPStatus.NOT_IMPLEMENTED, "This server does not do that yet.")
