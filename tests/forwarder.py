@@ -11,6 +11,7 @@ import contextlib
 import ssl
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, Self
@@ -54,7 +55,7 @@ class Proxy:
     Attributes:
         port: the port, on 127.0.0.1.
         requests: all requests, the newest last.
-        answer: what to answer to each request instead of passing it on, as raw bytes; None to pass it on.
+        answer: what to answer to a request instead of passing it on, as raw bytes; None to pass it on.
         is_silent: whether to answer nothing at all.
         idle: seconds without a byte in either direction, after which a connection is closed; None for no limit.
     """
@@ -62,7 +63,7 @@ class Proxy:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.port = 0
         self.requests: list[Request] = []
-        self.answer: bytes | None = None
+        self.answer: bytes | Callable[[Request], bytes | None] | None = None
         self.is_silent = False
         self.idle: float | None = None
         self._context = context
@@ -145,10 +146,13 @@ class Proxy:
             return
         request = Request(first + await reader.readuntil(b"\r\n\r\n"))
         self.requests.append(request)
+        answer = self.answer(request) if callable(self.answer) else self.answer
         if self.is_silent:
             await reader.read()
-        elif self.answer is not None:
-            writer.write(self.answer)
+        elif answer is not None:
+            writer.write(answer)
+            if b" 101 " in answer[:16]:
+                await reader.read()
         else:
             await self._pass_on(request, (reader, writer))
 

@@ -200,7 +200,7 @@ def release(name: str, as_json: bool) -> None:
 @click.option(
     "--expires", "seconds", type=DurationType(), default="1d", show_default=True, help="How long each code is valid."
 )
-@click.option("--server", metavar="HOST[:PORT]", help="The server's address for them.  [default: where it listens]")
+@click.option("--server", metavar="HOST[:PORT]|URL", help="The server's address for them.  [default: where it listens]")
 def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | None, as_json: bool) -> None:
     """Print a code for each NAME with which its owner, whose key is lost, comes back under a new key.
 
@@ -256,7 +256,7 @@ def _check_known(names: tuple[str, ...]) -> None:
     "--expires", "seconds", type=DurationType(), default="7d", show_default=True, help="How long it is valid."
 )
 @click.option(
-    "--server", metavar="HOST[:PORT]", help="The server's address for newcomers.  [default: where it listens]"
+    "--server", metavar="HOST[:PORT]|URL", help="The server's address for newcomers.  [default: where it listens]"
 )
 def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     """Print an invitation: its code, and on the next line the command to paste."""

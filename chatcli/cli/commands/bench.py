@@ -224,6 +224,8 @@ def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
     from chatcli.client.transport.blocking import connect
     from chatcli.errors import UnknownServer
 
+    if account.server.scheme:
+        raise click.UsageError("bench measures a server at its own port: give --server HOST:PORT.")
     login = Login(server=account.server, trust=account.trust)
     try:
         opened = connect(login, time.monotonic() + _TIMEOUT)

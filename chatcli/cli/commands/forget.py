@@ -18,7 +18,7 @@ _UNKNOWN = 3  # the exit status for a server that is not known
 
 
 @click.command("forget")
-@click.argument("server", metavar="HOST[:PORT]", type=AddressType(), shell_complete=candidates.servers)
+@click.argument("server", metavar="HOST[:PORT]|URL", type=AddressType(), shell_complete=candidates.servers)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @loudness_options
 def command(server: Address, yes: bool) -> None:

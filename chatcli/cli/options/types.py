@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class AddressType(click.ParamType[Address]):
     """An address as people write it: HOST, HOST:PORT, [IPV6]:PORT or https://HOST."""
 
-    name = "HOST[:PORT]"
+    name = "HOST[:PORT]|URL"
 
     def convert(
         self,

@@ -229,6 +229,8 @@ class _TunnelAttempt:
         elif isinstance(error, _HANG_UPS):
             who = self._route.server if self._route.proxy is None else self._route.proxy
             self.explained = HungUp(f"{who} broke the connection before the tunnel was open: try again.")
+        else:
+            return None
         return self.explained
 
 
@@ -286,6 +288,8 @@ class _Opening:
             except StopIteration:
                 self._is_done = True
             self._sending += self.tls.encrypt()
+            if self.tls.are_closed and not self._is_done:
+                raise ConnectionResetError
         except _HANG_UPS:
             raise
         except ssl.SSLError as error:

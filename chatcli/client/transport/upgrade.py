@@ -20,7 +20,29 @@ _LONGEST_HEAD: Final = 64 * 1024  # bytes
 _LONGEST_REASON: Final = 60  # characters that are shown
 _FIRST_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r\n")
 _CLOSED_GATES: Final = (401, 403)
-_NOT_NOW: Final = (502, 503, 504)
+_UNREACHED: Final = (
+    "What answers at {server} does not reach a server there ({head}): is it running, and on the port that is "
+    "forwarded? Try again in a moment."
+)
+#: Sentences for answers after which another attempt may succeed.
+_NOT_NOW: Final = {
+    429: "{server} gets too many requests ({head}): try again in a moment.",
+    502: _UNREACHED,
+    503: _UNREACHED,
+    504: _UNREACHED,
+}
+#: Sentences for answers of what leads to no server of ours.
+_FOREIGN: Final = {
+    200: "A web server answers at {server} with a page ({head}), and no chatcli server: check the address.",
+    404: "A web server answers at {server}, and knows nothing of a chatcli server (404): check the address, its path, "
+    "and that the server's port is forwarded.",
+    421: "The server at {server} does not know that it is called {host} (421): have it started with --web-name {host}, "
+    "or use a name that it knows.",
+}
+_OTHERWISE: Final = (
+    "A web server answers at {server} and opens no WebSocket ({head}): check the address, and that what is in between "
+    "lets WebSockets through."
+)
 
 
 class NotHttp(Exception):
@@ -107,26 +129,12 @@ def foreign_proxy(proxy: Proxy) -> ForeignAnswer:
 def foreign_answer(server: Address, head: Head) -> ChatError:
     """Return the exception for an answer that opens no tunnel: a web server or a proxy has given it."""
     if head.status in _NOT_NOW:
-        return ServerUnreachable(
-            f"What answers at {server} does not reach a server there ({head}): is it running, and on the port that is "
-            "forwarded? Try again in a moment."
-        )
+        return ServerUnreachable(_NOT_NOW[head.status].format(server=server, head=head))
     if head.status in _CLOSED_GATES:
         return _closed_gate(server, f"{head}")
     if 300 <= head.status < 400:
         return _redirected(server, head)
-    if head.status == 404:
-        return ForeignAnswer(
-            f"A web server answers at {server}, and knows nothing of a chatcli server (404): check the address, its "
-            "path, and that the server's port is forwarded."
-        )
-    if head.status == 429:
-        return ServerUnreachable(f"{server} gets too many requests ({head}): try again in a moment.")
-    what = "with a page" if head.status == 200 else "and opens no WebSocket"
-    return ForeignAnswer(
-        f"A web server answers at {server} {what} ({head}), and no chatcli server: check the address, and that what is "
-        "in between lets WebSockets through."
-    )
+    return ForeignAnswer(_FOREIGN.get(head.status, _OTHERWISE).format(server=server, host=server.host, head=head))
 
 
 def _closed_gate(server: Address, answer: str) -> ForeignAnswer:
