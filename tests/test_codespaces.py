@@ -1,10 +1,29 @@
-"""GitHub Codespaces: what the variables of one say, and what nobody should have put there."""
+"""GitHub Codespaces: the variables of one, the container for this repository, and a class through a forwarder."""
 
 from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from chatcli.codespaces import codespace, owner
+from tests.forwarder import Forwarder
+from tests.reference import ROOT
+from tests.support import Program, chatcli, serving
+from tests.terminal import Terminal
+
+PAGE: Final = (ROOT / "docs/codespaces.md").read_text()
+CONTAINER: Final[dict[str, Any]] = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
 
 NAME = "fluffy-space-x7"
 
@@ -68,3 +87,126 @@ def test_longest_names() -> None:
     assert found is not None
     assert len(found.host(65535)) == 253
     assert codespace(variables(GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN=f"{domain}c")) is None
+
+
+def test_container() -> None:
+    """Port 8080 is forwarded and labelled; nothing is opened, nothing is asked, and nothing else is announced."""
+    assert CONTAINER["image"].startswith("mcr.microsoft.com/devcontainers/python:3.")
+    assert CONTAINER["forwardPorts"] == [8080]
+    assert CONTAINER["portsAttributes"]["8080"] == {"label": "chatcli", "protocol": "http", "onAutoForward": "silent"}
+    assert CONTAINER["otherPortsAttributes"] == {"onAutoForward": "ignore"}
+    assert {name for name in CONTAINER if name.endswith("Command")} == {"postCreateCommand"}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """Return the programs of a machine with Python and what chatcli depends on, which need not be fetched."""
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "machine")], check=True)
+    libraries = tmp_path / "libraries"
+    libraries.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.suffix != ".pth" and not path.name.startswith(("chatcli", "pip")):
+            (libraries / path.name).symlink_to(path)
+    (site,) = (tmp_path / "machine/lib").glob("python3*/site-packages")
+    (site / "libraries.pth").write_text(f"{libraries}\n")
+    return tmp_path / "machine/bin"
+
+
+def test_command_of_the_container(machine: Path, tmp_path: Path) -> None:
+    """After it ``chatcli`` is on the PATH, and runs from the repository."""
+    copy = tmp_path / "chatcli"
+    copy.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    shutil.copytree(ROOT / "chatcli", copy / "chatcli", ignore=shutil.ignore_patterns("__pycache__"))
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environ["PATH"] = f"{machine}:/usr/bin:/bin"
+
+    def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        shell = ["/bin/sh", "-euc", script]
+        return subprocess.run(shell, capture_output=True, text=True, check=False, cwd=folder, env=environ)
+
+    done = run(CONTAINER["postCreateCommand"], copy)
+    if "No matching distribution found" in done.stderr:
+        pytest.skip("there is no package index here, from which what builds it comes")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert run("chatcli --version", tmp_path).stdout.startswith("chatcli ")
+    where = run("python3 -c 'import chatcli; print(chatcli.__file__)'", tmp_path).stdout
+    assert where.strip() == str(copy / "chatcli/__init__.py")
+
+
+@contextlib.contextmanager
+def teacher(folder: Path, **changes: str) -> Iterator[tuple[list[str], Forwarder]]:
+    """Serve in a codespace; yield the lines that are printed, and what forwards the port."""
+    env = variables(CODESPACE_NAME="NAME", **changes)
+    with serving(folder / "data", env=env) as (program, address):
+        program.complains("gh codespace")
+        with Forwarder(address, folder) as forwarder:
+            yield list(program.err), forwarder
+
+
+def test_printed_lines(tmp_path: Path) -> None:
+    """The page shows what is printed, but for the port and the key."""
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    with teacher(tmp_path) as (lines, forwarder):
+        port = str(forwarder.server.port)
+        printed = [re.sub(r"SHA256:[\w+/]+", "SHA256:KEY", line).replace(port, "8080") for line in lines]
+    printed[1] = "    " + printed[1][printed[1].index("join") :].replace("join", "chatcli join", 1)
+    assert [line.replace("//name", "//NAME") for line in printed] == shown.splitlines()
+
+
+def student(folder: Path, name: str, login: str = "") -> dict[str, Any]:
+    """Return the variables of a student in a codespace of their own."""
+    return variables(
+        CODESPACE_NAME=f"space-of-{name}", GITHUB_USER=login, LOGNAME="codespace",
+        XDG_CONFIG_HOME=str(folder / name), XDG_STATE_HOME=str(folder / name / "state"),
+    )  # fmt: skip
+
+
+def join_line(lines: list[str], forwarder: Forwarder) -> list[str]:
+    """Return the words of the line for the class, with the address of what stands in for GitHub's forwarder."""
+    (line,) = (line for line in lines if "https://" in line and "chatcli join" in line)
+    words = line.split()
+    assert words[2:4] == ["--server", f"https://name-{forwarder.server.port}.app.github.dev"]
+    return ["join", "--server", str(forwarder.address), *words[4:]]
+
+
+def test_a_class(tmp_path: Path) -> None:
+    """Two students whose login is the same join by the printed line, get two names, and talk; a third has her own."""
+    with teacher(tmp_path) as (lines, forwarder):
+        line = join_line(lines, forwarder)
+        with Terminal(*line, **student(tmp_path, "one")) as one, Terminal(*line, **student(tmp_path, "two")) as two:
+            one.shows("Your name: codespace")
+            one.types("\r")
+            one.shows("You are codespace ")
+            two.shows("Your name: codespace")
+            two.types("\r")
+            two.shows("Your name: codespace-2")
+            two.types("\r")
+            two.shows("You are codespace-2 ")
+            two.types("codespace: which page?\r")
+            one.shows("which page?")
+            one.types("codespace-2: the twelfth\r")
+            two.shows("codespace → you  the twelfth")
+            one.types("/join #class\r")
+            one.shows("#class ›")
+            forwarder.drop_all()
+            one.shows("Connected again")
+            two.shows("Connected again")
+            two.types("#class: are we back?\r")
+            one.shows("are we back?")
+        where = ("--server", str(forwarder.address), "--pin", line[-1])
+        done = chatcli("send", "codespace-2", "the tests pass", *where, **student(tmp_path, "lisa", "mona-lisa"))
+        assert (done.returncode, done.stderr) == (0, "")
+        history = chatcli("history", "mona-lisa", "--user", "codespace-2", *where, **student(tmp_path, "two"))
+        assert "mona-lisa" in history.stdout
+        assert {request.get("Host") for request in forwarder.requests} == {f"127.0.0.1:{forwarder.port}"}
+
+
+def test_a_pin_of_another_server(tmp_path: Path) -> None:
+    """Whoever answers in the place of the teacher's server is refused, and gets nothing."""
+    with teacher(tmp_path) as (lines, forwarder):
+        line = join_line(lines, forwarder)
+        pin = "SHA256:" + "A" * 43
+        with Program(*line[:-1], pin, "--user", "eve", **student(tmp_path, "one")) as program:
+            assert program.end() == 4
