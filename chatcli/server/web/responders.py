@@ -5,10 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from chatcli.gateway.web.exchange import Fault
+from chatcli.gateway.web.statuses import fault
+from chatcli.protocol import codes
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Headers
+    from chatcli.gateway.web.exchange import Fault, Headers
     from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.opening import Opening
@@ -155,7 +156,7 @@ class Health(AtOnce):
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
         """Answer the request."""
         if not self._site.metrics.healthy():
-            raise Fault(HTTPStatus.SERVICE_UNAVAILABLE, "The log cannot be written.", [("Retry-After", "5")])
+            raise fault(codes.STORAGE, "The log cannot be written.")
         self._connection.answer_text(HTTPStatus.OK, "ok")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from chatcli.gateway.web.credentials import shown_token
 from chatcli.gateway.web.exchange import Fault
+from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
@@ -26,8 +28,6 @@ _NEEDED: Final = (
 _OTHER: Final = (
     'This token is not for the metrics: an operator makes one with "chatcli admin token NAME --scope metrics".'
 )
-_BEARER: Final = [("WWW-Authenticate", "Bearer")]
-_MINUTE: Final = [("Retry-After", "60")]
 
 
 class Scrape:
@@ -45,12 +45,9 @@ class Scrape:
     outlives_input = True
 
     def __init__(self, site: Site, connection: Answering, head: Head) -> None:
-        scheme, _, token = head.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Fault(HTTPStatus.UNAUTHORIZED, _NEEDED, _BEARER)
         self._site = site
         self._connection = connection
-        self._token = token.strip()
+        self._token = shown_token(head.headers, _NEEDED)
         self._accept = head.headers.get("accept", "")
         self._over = False
         self.session: Session | None = None
@@ -66,13 +63,9 @@ class Scrape:
             case f.Welcome() if frame.scope == "metrics":
                 self._site.metrics.expose(self._accept, self._show)
             case f.Welcome():
-                self._refuse(Fault(HTTPStatus.FORBIDDEN, _OTHER))
-            case f.Error(codes.BAD_TOKEN) | f.ServerBye(codes.BAD_TOKEN):
-                self._refuse(Fault(HTTPStatus.UNAUTHORIZED, frame.text, _BEARER))
-            case f.Error(codes.TOO_MANY):
-                self._refuse(Fault(HTTPStatus.TOO_MANY_REQUESTS, frame.text, _MINUTE))
+                self._refuse(fault(codes.NOT_ALLOWED, _OTHER))
             case f.Error() | f.ServerBye():
-                self._refuse(Fault(HTTPStatus.FORBIDDEN, frame.text))
+                self._refuse(fault(frame.code, frame.text))
 
     def _show(self, made: Exposition | None) -> None:
         if made is None:
@@ -83,10 +76,10 @@ class Scrape:
             self._end()
             self._connection.answer(HTTPStatus.OK, made.content_type, made.body)
 
-    def _refuse(self, fault: Fault) -> None:
+    def _refuse(self, reason: Fault) -> None:
         if not self._over:
             self._end()
-            self._connection.refuse(fault)
+            self._connection.refuse(reason)
 
     def _end(self) -> None:
         self._over = True
