@@ -15,7 +15,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from chatcli.bench.dialect import Caller, Dialect, Step
+from chatcli.bench.tunnel import Tunnel
 from chatcli.errors import ServerNotTrusted, ServerUnreachable
+from chatcli.protocol.values.address import Address
 
 READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
@@ -81,12 +83,14 @@ class Endpoint(NamedTuple):
         port: its TCP port.
         tls: the context for TLS; None without it.
         binding: SHA-256 of the certificate that it must show.
+        tunnelled: whether TLS is within a WebSocket.
     """
 
     host: str
     port: int
     tls: ssl.SSLContext | None
     binding: bytes
+    tunnelled: bool = False
 
 
 class Connection:
@@ -139,7 +143,7 @@ class Connection:
         self.dialled_at = 0.0
         self._loop = loop
         self._dialect = dialect
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | Tunnel | None = None
         self._state: Callable[[int], None] = self._connected
 
     def dial(self, endpoint: Endpoint, source: str = "") -> None:
@@ -210,22 +214,27 @@ class Connection:
             self._loop.change(self._socket.fileno(), events)
 
     def _connected(self, what: int) -> None:
-        if self._socket is None or not what & ~READ:
+        connection = self._socket
+        if not isinstance(connection, socket.socket) or not what & ~READ:
             return
-        if failed := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if failed := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise self._broken(OSError(failed, ""))
         if self._endpoint.tls is None:
             self._greet()
             return
-        descriptor = self._socket.fileno()
-        self._socket = self._endpoint.tls.wrap_socket(self._socket, do_handshake_on_connect=False)
+        descriptor = connection.fileno()
+        if self._endpoint.tunnelled:
+            host = str(Address(self._endpoint.host, self._endpoint.port))
+            self._socket = Tunnel(connection, self._endpoint.tls, host)
+        else:
+            self._socket = self._endpoint.tls.wrap_socket(connection, do_handshake_on_connect=False)
         assert self._socket.fileno() == descriptor  # noqa: S101 (it is what the loop watches)
         self._state = self._handshake
         self._handshake(what)
 
     def _handshake(self, _what: int) -> None:
         connection = self._socket
-        assert isinstance(connection, ssl.SSLSocket)  # noqa: S101 (as made above)
+        assert isinstance(connection, ssl.SSLSocket | Tunnel)  # noqa: S101 (as made above)
         try:
             connection.do_handshake()
         except ssl.SSLWantReadError:
@@ -241,7 +250,7 @@ class Connection:
                 "has too many connections from here."
             ) from None
         else:
-            shown = connection.getpeercert(binary_form=True) or b""
+            shown = connection.getpeercert() if isinstance(connection, Tunnel) else connection.getpeercert(True) or b""
             if self._endpoint.binding and hashlib.sha256(shown).digest() != self._endpoint.binding:
                 raise ServerNotTrusted("The server showed another certificate than before: nothing was sent to it.")
             self._greet()
@@ -262,7 +271,7 @@ class Connection:
             while self._endpoint.tls is not None and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
                 self._read(self._socket)
 
-    def _flush(self, connection: socket.socket) -> None:
+    def _flush(self, connection: socket.socket | Tunnel) -> None:
         try:
             sent = connection.send(self._out)
         except _WANTS:
@@ -273,7 +282,7 @@ class Connection:
         if not self._out:
             self._watch(READ)
 
-    def _read(self, connection: socket.socket) -> None:
+    def _read(self, connection: socket.socket | Tunnel) -> None:
         try:
             data = connection.recv(_CHUNK)
         except _WANTS:

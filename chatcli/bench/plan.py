@@ -9,6 +9,8 @@ from msgspec import Struct
 Scenario = Literal["pairs", "room", "paced", "idle", "connect", "catch-up"]
 SCENARIOS: Final[tuple[Scenario, ...]] = ("pairs", "room", "paced", "idle", "connect", "catch-up")
 
+Via = Literal["tcp", "ws"]
+
 #: The clients of a scenario by default: pairs, members, connections, simultaneous connections, readers.
 CLIENTS: Final[dict[Scenario, int]] = {
     "pairs": 100,
@@ -53,6 +55,7 @@ class Server(Struct, frozen=True, kw_only=True):
         host: its IP address.
         port: its TCP port.
         tls: whether to use TLS.
+        via: ``tcp``, or ``ws`` for TLS within a WebSocket.
         key: the fingerprint of its key, over TLS.
         binding: SHA-256 of its certificate, over TLS.
         dialect: ``module:function``, which returns the :class:`chatcli.bench.dialect.Dialect` for an :class:`Order`.
@@ -62,6 +65,7 @@ class Server(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     tls: bool = False
+    via: Via = "tcp"
     key: str = ""
     binding: bytes = b""
     dialect: str = "chatcli.bench.chatcli_dialect:dialect"

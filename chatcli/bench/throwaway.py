@@ -51,6 +51,8 @@ def throwaway(connections: int) -> Iterator[Throwaway]:
             data, log = folder / "data", folder / "log"
             options = ["--host", "127.0.0.1", "--port", "0", "--data", str(data), "--message-rate", "0"]
             options += ["--max-connections", str(connections + _SPARE)]
+            for limit in ("connections", "failures", "names"):  # which do not exempt this machine in a tunnel
+                options += [f"--address-{limit}", str(connections + _SPARE)]
             stderr = stack.enter_context(log.open("wb"))
             process = stack.enter_context(
                 running("chatcli", ["serve", *options], stdin=subprocess.DEVNULL, stderr=stderr)

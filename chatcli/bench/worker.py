@@ -123,7 +123,8 @@ def _endpoint(order: Order) -> Endpoint:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False  # the certificate is compared with that of the connection that was trusted
         context.verify_mode = ssl.CERT_NONE
-    return Endpoint(order.server.host, order.server.port, context, order.server.binding)
+    server = order.server
+    return Endpoint(server.host, server.port, context, server.binding, tunnelled=server.via == "ws")
 
 
 def _set_up(order: Order, load: Load, loop: Loop) -> None:

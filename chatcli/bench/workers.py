@@ -18,7 +18,7 @@ from chatcli import errors
 from chatcli.bench.children import SignalsHeld, running
 from chatcli.bench.histogram import Histogram
 from chatcli.bench.limits import raise_open_files
-from chatcli.bench.plan import AllSent, Failed, Load, Measured, Order, Period, Server, Totals
+from chatcli.bench.plan import AllSent, Failed, Load, Measured, Order, Period, Server, Totals, Via
 from chatcli.bench.processes import Usage, usage
 from chatcli.protocol import codes
 
@@ -46,6 +46,7 @@ class Outcome:
     Attributes:
         load: the load that was asked for.
         tls: whether TLS was used.
+        via: the way of the connections, as in :class:`chatcli.bench.plan.Server`.
         counted: messages received, or connections, within the period of the measurement.
         said: messages sent within the period.
         held: whether less was sent than was due, as the server had not delivered the earlier messages.
@@ -64,6 +65,7 @@ class Outcome:
 
     load: Load
     tls: bool
+    via: Via
     counted: int
     said: int
     held: bool
@@ -250,6 +252,7 @@ def _outcome(
     return Outcome(
         load=load,
         tls=server.tls,
+        via=server.via,
         counted=sum(one.count for one in measured),
         said=sum(one.sent for one in measured),
         held=any(one.held for one in measured),

@@ -19,6 +19,7 @@ def an_outcome(scenario: Scenario = "paced", said: int = 200, rate: int = 200, *
     outcome = Outcome(
         load=load,
         tls=False,
+        via="tcp",
         counted=said,
         said=said,
         held=False,

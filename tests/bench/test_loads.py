@@ -16,10 +16,10 @@ import pytest
 from chatcli.bench import loads, workers
 from chatcli.bench.chatcli_dialect import dialect
 from chatcli.bench.connection import Endpoint, Loop
-from chatcli.bench.plan import SCENARIOS, Load, Order, Scenario, Server
+from chatcli.bench.plan import SCENARIOS, Load, Order, Scenario, Server, Via
 from chatcli.bench.throwaway import throwaway
 from chatcli.bench.traffic import Paced
-from chatcli.errors import Refused, ServerUnreachable
+from chatcli.errors import Refused, ServerNotTrusted, ServerUnreachable
 from chatcli.protocol.values.ids import id_bytes, milliseconds
 from tests.bench.outcomes import an_outcome
 from tests.support import ThreadServer
@@ -129,16 +129,53 @@ def test_pace_not_kept() -> None:
     assert (replace(missed, held=True).fell_short, replace(missed, held=True).limited) == (True, False)
 
 
-@pytest.mark.parametrize("scenario", ["pairs", "connect"])
-def test_tls(scenario: Scenario) -> None:
-    """The load uses TLS with the server's key, and accepts no other key."""
+@pytest.mark.parametrize(
+    ("scenario", "via"), [("pairs", "tcp"), ("connect", "tcp"), ("pairs", "ws"), ("connect", "ws"), ("catch-up", "ws")]
+)
+def test_tls(scenario: Scenario, via: Via) -> None:
+    """The load uses TLS with the server's key, also within a WebSocket, and accepts no other key."""
     with throwaway(20) as started:
         host, port = started.address[:2]
         asked = load(scenario)
-        told = Server(host=host, port=port, tls=True, key=started.key, binding=started.binding)
+        told = Server(host=host, port=port, tls=True, via=via, key=started.key, binding=started.binding)
         outcome = workers.measure(asked, told, started.pid, lambda _: None)
         assert outcome.received == outcome.expected > 0
-        assert outcome.memory
+        assert outcome.acknowledged == outcome.sent
+        assert (outcome.via, bool(outcome.memory)) == (via, True)
+        with pytest.raises((ServerNotTrusted, Refused)):
+            workers.measure(asked, msgspec.structs.replace(told, binding=bytes(32)), started.pid, lambda _: None)
+
+
+def test_long_texts_through_a_tunnel() -> None:
+    """Frames of all lengths, in both directions, while sockets are full."""
+    with throwaway(20) as started:
+        host, port = started.address[:2]
+        told = Server(host=host, port=port, tls=True, via="ws", key=started.key, binding=started.binding)
+        for text in (1, 30, 3000, 30_000):
+            asked = msgspec.structs.replace(load("room"), text=text, window=50)
+            outcome = workers.measure(asked, told, started.pid, lambda _: None)
+            assert outcome.acknowledged == outcome.sent > 0
+            # Members who were behind read from the log, where they find what they have said themselves, too.
+            assert outcome.received >= outcome.expected
+
+
+def test_server_without_websockets() -> None:
+    """Its answer is in the sentence."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answering = threading.Thread(target=_refuse_by_http, args=(other,))
+        answering.start()
+        where = Server(host="127.0.0.1", port=other.getsockname()[1], tls=True, via="ws")
+        with pytest.raises(ServerUnreachable, match=r"did not open a WebSocket, but answered: HTTP/1\.1 404 Not Found"):
+            workers.measure(load("idle", 1), where, None, lambda _: None)
+        answering.join()
+
+
+def _refuse_by_http(other: socket.socket) -> None:
+    connection, _ = other.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        connection.recv(65536)
 
 
 def test_ids() -> None:

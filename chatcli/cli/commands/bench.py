@@ -18,8 +18,9 @@ from chatcli.cli.options.types import LapseType
 from chatcli.protocol.values.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.bench.plan import Load, Scenario, Server
+    from chatcli.bench.plan import Load, Scenario, Server, Via
     from chatcli.bench.workers import Outcome
+    from chatcli.client.transport.blocking import Opened
 
 #: As in :data:`chatcli.bench.plan.SCENARIOS`, which is not imported for --help and for completion.
 SCENARIOS: Final = ("pairs", "room", "paced", "idle", "connect", "catch-up")
@@ -48,6 +49,7 @@ class BenchOptions(NamedTuple):
     text: int
     messages: int
     tls: bool
+    via: Via
     yes: bool
     compare: IO[str] | None
     as_json: bool
@@ -97,13 +99,20 @@ class BenchOptions(NamedTuple):
     help="Missed messages, with catch-up.",
 )
 @click.option("--tls", is_flag=True, help="Use TLS with the server that bench starts.")
+@click.option(
+    "--via",
+    type=click.Choice(["tcp", "ws"]),
+    default="tcp",
+    show_default=True,
+    help="ws: TLS within a WebSocket within HTTP, as clients of https:// addresses do; compare it with --tls.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before loading a server of yours; for scripts.")
 @click.option(
     "--compare", type=click.File(), help="Output of --json from an earlier run, - for standard input: show ratios."
 )
 @json_option(
-    "scenario, clients, window, speakers, rate, text, tls, seconds, sent, acknowledged, received, per_second, latency, "
-    "server_cpu, generator_cpu, workers, limited, memory, memory_each."
+    "scenario, clients, window, speakers, rate, text, tls, via, seconds, sent, acknowledged, received, per_second, "
+    "latency, server_cpu, generator_cpu, workers, limited, memory, memory_each."
 )
 @server_options
 @as_record(BenchOptions, conflicts=[("--compare", "--json")])
@@ -125,6 +134,9 @@ def command(options: BenchOptions, account: Account) -> None:
     that server, with all messages. Its rate limits hold: the result may be what its --message-rate lets through. You
     are asked before, unless you say --yes.
 
+    With --via ws the connections go through a WebSocket, as those to an https:// address do, but without TLS around it,
+    which is a proxy's work. Callers by HTTP are never exempt from the limits for an address: connect is slower by that.
+
     The load is made by one process for each core but one. If they were busy for more than 90 % of the time, or did not
     keep up with --rate, a note says so: they may have been the limit, not the server.
 
@@ -144,10 +156,12 @@ def command(options: BenchOptions, account: Account) -> None:
         raise click.UsageError(
             "--tls is for the server that bench starts: another one is used as its address wants it."
         )
-    target = None if own else _reach(account, loads, agreed=options.yes)
+    target = None if own else _reach(account, loads, options.via, agreed=options.yes)
     with _ending_on_signals():
         for load in loads:
-            bench_report.show(_run(load, target, tls=options.tls), earlier, as_json=options.as_json, own=own)
+            bench_report.show(
+                _run(load, target, tls=options.tls, via=options.via), earlier, as_json=options.as_json, own=own
+            )
 
 
 def _describe_server_options() -> None:
@@ -210,34 +224,47 @@ def _server_was_named(context: click.Context) -> bool:
     return any(given) or context.find_root().params.get("at") is not None
 
 
-def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
+def _reach(account: Account, loads: Sequence[Load], via: Via, *, agreed: bool) -> Server:
     """Return the server to measure, once it is trusted and the user agrees.
 
     Raises:
         ChatError: the server cannot be reached, or is not to be trusted.
         click.UsageError: there is nobody to ask.
     """
+    from chatcli.bench.plan import Server
+
+    if account.server.scheme:
+        raise click.UsageError(
+            "bench measures a server at its own port: give --server HOST:PORT, and --via ws for a tunnel."
+        )
+    opened = _open(account, account.server)
+    channel = opened.channel
+    with opened.socket as connection:
+        host, port = connection.getpeername()[:2]
+    if via == "ws" and not channel.binding:  # it was reached without TLS, which a tunnel has
+        opened = _open(account, Address(host, port, "http"))
+        opened.socket.close()
+        channel = opened.channel
+    if not agreed:
+        _ask(account.server, loads)
+    tls = bool(channel.binding)
+    return Server(host=host, port=port, tls=tls, via=via, key=channel.server_key, binding=channel.binding)
+
+
+def _open(account: Account, address: Address) -> Opened:
+    """Return a connection to a server, once it is trusted."""
     import time
 
-    from chatcli.bench.plan import Server
     from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.blocking import connect
     from chatcli.errors import UnknownServer
 
-    if account.server.scheme:
-        raise click.UsageError("bench measures a server at its own port: give --server HOST:PORT.")
-    login = Login(server=account.server, trust=account.trust)
+    login = Login(server=address, trust=account.trust)
     try:
-        opened = connect(login, time.monotonic() + _TIMEOUT)
+        return connect(login, time.monotonic() + _TIMEOUT)
     except UnknownServer as unknown:
-        account.trust.confirm(account.server, unknown)
-        opened = connect(login, time.monotonic() + _TIMEOUT)
-    with opened.socket as connection:
-        host, port = connection.getpeername()[:2]
-    if not agreed:
-        _ask(account.server, loads)
-    channel = opened.channel
-    return Server(host=host, port=port, tls=bool(channel.binding), key=channel.server_key, binding=channel.binding)
+        account.trust.confirm(address, unknown)
+        return connect(login, time.monotonic() + _TIMEOUT)
 
 
 def _ask(server: Address, loads: Sequence[Load]) -> None:
@@ -252,8 +279,10 @@ def _ask(server: Address, loads: Sequence[Load]) -> None:
     click.confirm("Go on?", abort=True, err=True)
 
 
-def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
+def _run(load: Load, target: Server | None, *, tls: bool, via: Via) -> Outcome:
     """Measure that server, or one that is started for it."""
+    from msgspec.structs import replace
+
     from chatcli.bench.plan import Server
     from chatcli.bench.throwaway import throwaway
     from chatcli.bench.workers import measure
@@ -264,9 +293,9 @@ def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
             return measure(load, target, None, progress.share)
         with throwaway(2 * load.clients) as started:
             host, port = started.address[:2]
-            server = Server(
-                host=host, port=port, tls=tls, key=started.key if tls else "", binding=started.binding if tls else b""
-            )
+            server = Server(host=host, port=port, via=via)
+            if tls or via == "ws":
+                server = replace(server, tls=True, key=started.key, binding=started.binding)
             return measure(load, server, started.pid, progress.share)
 
 

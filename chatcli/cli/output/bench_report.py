@@ -133,6 +133,7 @@ def record(outcome: Outcome) -> Measured:
         rate=load.rate if load.scenario == "paced" else None,
         text=load.text,
         tls=outcome.tls,
+        via=outcome.via,
         seconds=round(seconds, 3),
         sent=outcome.sent,
         acknowledged=outcome.acknowledged,
@@ -159,7 +160,7 @@ def _same(measured: Measured, earlier: list[Measured]) -> Measured | None:
     """Return the last earlier measurement under the same load."""
 
     def asked(one: Measured) -> tuple[object, ...]:
-        return one.scenario, one.clients, one.window, one.speakers, one.rate, one.text, one.tls
+        return one.scenario, one.clients, one.window, one.speakers, one.rate, one.text, one.tls, one.via
 
     return next((one for one in reversed(earlier) if asked(one) == asked(measured)), None)
 
@@ -243,7 +244,7 @@ def _load_text(measured: Measured) -> str:
         "connect": f"{clients} at once",
         "catch-up": f"{measured.sent:,} messages missed",
     }
-    tls = ", TLS" if measured.tls else ""
+    tls = ", through a WebSocket" if measured.via == "ws" else ", TLS" if measured.tls else ""
     return f"{things[measured.scenario]}, {measured.text} bytes{tls}, {measured.seconds:.1f} s"
 
 

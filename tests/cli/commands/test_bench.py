@@ -75,9 +75,20 @@ def test_server_of_yours_needs_yes(server: ThreadServer) -> None:
     assert server.run(lambda: server.hub.log.head) == 0
 
 
+def test_server_through_a_tunnel(server: ThreadServer) -> None:
+    """One that was reached without TLS shows its key in the tunnel."""
+    where = ["--server", str(server.address), "--accept-new", "--yes", *SHORT]
+    done = run_here("bench", "--scenario", "pairs", "--via", "ws", "--json", *where)
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert (row["via"], row["tls"]) == ("ws", True)
+    assert row["received"] == row["sent"] > 0
+
+
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
+        (("--server", "https://chat.example"), "give --server HOST:PORT, and --via ws"),
         (("--scenario", "pairs", "--speakers", "1"), "--speakers is for room: drop it."),
         (("--scenario", "room", "--messages", "5"), "--messages is for catch-up: drop it."),
         (("--scenario", "connect", "--rate", "5"), "--rate is for paced: drop it."),
