@@ -33,6 +33,7 @@ class Contents:
         expires: the end of its validity.
         subject: its subject, in DER.
         issuer: its issuer, in DER.
+        names: the host names that it is for.
     """
 
     der: bytes
@@ -41,6 +42,7 @@ class Contents:
     expires: datetime
     subject: bytes
     issuer: bytes
+    names: tuple[str, ...]
 
 
 def new_key() -> bytes:
@@ -116,7 +118,16 @@ def _contents(certificate: x509.Certificate) -> Contents:
         expires=certificate.not_valid_after_utc,
         subject=certificate.subject.public_bytes(),
         issuer=certificate.issuer.public_bytes(),
+        names=_host_names(certificate),
     )
+
+
+def _host_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return ()  # nothing needs them but browsers, which then refuse the certificate
+    return tuple(found.get_values_for_type(x509.DNSName))
 
 
 def _names() -> list[x509.GeneralName]:

@@ -31,11 +31,12 @@ def test_first_start(tmp_path: Path) -> None:
 
 def test_own_certificate_names_and_validity(tmp_path: Path) -> None:
     """Its names are the machine's own."""
-    Certificates(tmp_path)
+    read = Certificates(tmp_path)
     made = certificate(tmp_path / "server.crt")
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert set(names.get_values_for_type(x509.DNSName)) == {"localhost", platform.node()}
     assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
+    assert set(read.identity.chain[0].names) == {"localhost", platform.node()}
     left = made.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
     assert datetime.timedelta(days=3649) < left <= datetime.timedelta(days=3650)
 
