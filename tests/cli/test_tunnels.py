@@ -120,6 +120,31 @@ def test_join_and_listen(server: ThreadServer, forwarder: Forwarder, home: Home)
     assert [int(text.rsplit(" ", 1)[1]) for text in texts] == list(range(10))
 
 
+def test_a_thousand_messages_each_way(server: ThreadServer, forwarder: Forwarder, tmp_path: Path) -> None:
+    """The forwarder is killed five times meanwhile: each message comes once, and in order."""
+    at = ("--server", str(forwarder.address), "--pin", server.hub.server_key)
+    with (
+        Program("join", "--user", "ann", *at, **home_in(tmp_path / "a")) as ann,
+        Program("join", "--user", "ben", *at, **home_in(tmp_path / "b")) as ben,
+    ):
+        for name in ("ann", "ben"):
+            eventually(lambda name=name: server.run(lambda: server.hub.users.find(name)), name)  # type: ignore[misc]
+        for start in range(0, 1000, 200):
+            for number in range(start, start + 200):
+                ann.types(f"ben: from ann {number}\n")
+                ben.types(f"ann: from ben {number}\n")
+                if number == start + 100:
+                    forwarder.drop_all()
+        ben.prints("from ann 999")
+        ann.prints("from ben 999")
+        ann.types("exit\n")
+        ben.types("exit\n")
+        assert (ann.end(), ben.end()) == (0, 0), [*ann.err, *ben.err]
+    for reader, writer in ((ann, "ben"), (ben, "ann")):
+        texts = [line.partition(f"from {writer} ")[2] for line in reader.out if f"from {writer} " in line]
+        assert [text for text in texts if text] == [f"{number}" for number in range(1000)]
+
+
 def test_on_a_terminal(server: ThreadServer, forwarder: Forwarder, home: Home) -> None:
     """A person confirms the key, talks, and goes on after the forwarder was away."""
     with (

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _HIGH_WATER: Final = 64 * 1024  # bytes that asyncio keeps for a full socket before the session learns of it
 _UNSENT_IN_KERNEL: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+_TLS_ONLY: Final = "From another machine this server accepts TLS only: connect with TLS."
 _INHERITED: Final = sys.platform == "linux"  # connections inherit the options of the listening socket
 
 
@@ -168,9 +169,7 @@ class TcpConnection(asyncio.Protocol):
             case Dialect.LINES if self._service.site.insecure or is_loopback(opening.peer.host):
                 self._start_lines(opening, data)
             case Dialect.LINES:
-                opening.close(
-                    codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS."
-                )
+                opening.close(codes.TLS_REQUIRED, _TLS_ONLY)
             case _:
                 self._reject(opening, data)
 
@@ -191,7 +190,10 @@ class TcpConnection(asyncio.Protocol):
         """Start lines, if that is what it carries, or TLS: whoever ends the TLS outside must not read the stream."""
         opening = self._opening
         if self._websocket is not None and self._websocket.carries_lines:
-            self._start_lines(opening, data)
+            if opening.channel is None and not is_loopback(opening.peer.host):
+                opening.close(codes.TLS_REQUIRED, _TLS_ONLY)
+            else:
+                self._start_lines(opening, data)
             return
         match dialect(data):
             case None:

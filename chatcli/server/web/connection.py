@@ -32,6 +32,8 @@ _REQUEST: Final = 30.0  # seconds for a whole request
 _GAP: Final = 10.0  # seconds without a byte of it
 _IDLE: Final = 60.0  # seconds between two requests
 _NO_ROUTE: Final = "none"
+#: What other machines may ask for without TLS. In a tunnel there is TLS inside; lines in a WebSocket are refused later.
+_ALSO_PLAIN: Final = (Kind.HEALTH, Kind.WEBSOCKET)
 _LONGEST_MESSAGE: Final = 128 * 1024  # bytes of a message of a WebSocket, unless frames may be longer
 
 #: Goes on with a WebSocket in the place of HTTP; gets also the bytes that have come for it already.
@@ -160,7 +162,7 @@ class HttpConnection:
             Fault: it may not.
         """
         local = is_loopback(self._opening.peer.host)
-        if self._secure or local or self._site.insecure or route.kind is Kind.HEALTH:
+        if self._secure or local or self._site.insecure or route.kind in _ALSO_PLAIN:
             return
         if head.method in ("GET", "HEAD") and route.kind is Kind.PAGE and "host" in head.headers:
             where = f"https://{head.headers['host']}{head.path}"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import SERVER, Protocol, State
 from websockets.uri import WebSocketURI
 
@@ -27,6 +28,7 @@ from chatcli.client.transport.tunnel_pump import Pump
 from chatcli.client.transport.tunnel_tls import TlsLayers
 from chatcli.errors import ChatError, ForeignAnswer, InputError, ServerNotTrusted, ServerUnreachable
 from chatcli.protocol.values.address import Address, parse_address
+from tests.client.tls_server import own_address
 from tests.forwarder import ConnectProxy, Forwarder, Request, answer
 from tests.support import DEADLINE, OWN, ThreadServer, eventually
 
@@ -212,6 +214,29 @@ def test_straight_to_the_server(server: ThreadServer) -> None:
     """Its own port speaks HTTP, in TLS and without."""
     for scheme in ("https", "http"):
         exchange(Address(*server.address[:2], scheme))
+
+
+@pytest.mark.skipif(own_address() is None, reason="this machine has no address of its own")
+def test_plain_http_from_another_machine(tmp_path: Path) -> None:
+    """A tunnel needs no TLS around it; whoever says lines in a WebSocket does."""
+    host = own_address()
+    assert host is not None
+    with ThreadServer(tmp_path / "data", host=host) as server:
+        exchange(Address(host, server.address.port, "http"))
+        uri = WebSocketURI(secure=False, host=host, port=server.address.port, path="/-/ws", query="")
+        protocol = ClientProtocol(uri)
+        protocol.send_request(protocol.connect())
+        heard: list[bytes] = []
+        with socket.create_connection(server.address[:2], DEADLINE) as caller:
+            while protocol.state is not State.CLOSING:
+                caller.sendall(b"".join(protocol.data_to_send()))
+                protocol.receive_data(caller.recv(65536))
+                for event in protocol.events_received():
+                    if isinstance(event, Frame):
+                        heard.append(bytes(event.data))
+                    elif isinstance(event, Response):
+                        protocol.send_text(b'{"t":"hello"}')
+        assert b"tls_required" in heard[0]
 
 
 def test_plain_forwarder_with_a_path(server: ThreadServer) -> None:
