@@ -31,12 +31,12 @@ from chatcli.server.listeners.rejections import Rejections
 from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import Service, TcpConnection, limit_unsent
 from chatcli.server.listeners.tls import HandshakeQueue
-from chatcli.server.metrics import Exposition, Metrics
+from chatcli.server.metrics import Metrics
 from chatcli.server.security.audit import Audit
 from chatcli.server.security.certificates import Certificates
 from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import SystemdNotifier
-from chatcli.server.web.site import Site
+from chatcli.server.web.site import Result, Site
 from chatcli.store.interface import Log
 from chatcli.store.records import Batch
 from chatcli.store.sqlite_log import SqliteLog
@@ -298,14 +298,20 @@ def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
 def _make_service(settings: Settings, hub: Hub, operators: Operators, certificates: Certificates) -> Service:
     handshakes = HandshakeQueue(hub.counts)
     return Service(
-        site=Site(hub=hub, handlers=handlers(operators), metrics=Metrics(hub, _in_thread), insecure=settings.insecure),
+        site=Site(
+            hub=hub,
+            handlers=handlers(operators),
+            metrics=Metrics(hub, _in_thread),
+            in_thread=_in_thread,
+            insecure=settings.insecure,
+        ),
         certificates=certificates,
         handshakes=handshakes,
         rejections=Rejections(certificates, handshakes, hub.counts),
     )
 
 
-def _in_thread(function: Callable[[], Exposition | None], on_done: Callable[[Exposition | None], None]) -> None:
+def _in_thread(function: Callable[[], Result], on_done: Callable[[Result], None]) -> None:
     """Run a function in another thread, and pass on its result in this one."""
     future = asyncio.get_running_loop().run_in_executor(None, function)
     future.add_done_callback(lambda done: on_done(done.result()))

@@ -44,6 +44,7 @@ _FIXED: Final = {
     "/metrics": (Kind.METRICS, _GET),
     "/-/ws": (Kind.WEBSOCKET, ("GET",)),
     "/-/ask": (Kind.ASK, ("POST",)),
+    "/-/hook": (Kind.HOOK, ("POST",)),
 }
 _HOOK: Final = "/-/hook/"
 #: What may stand behind a name.

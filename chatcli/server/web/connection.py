@@ -130,6 +130,7 @@ class HttpConnection:
                 self._age = 0.0
                 self._responder.respond(event.data)
         except Fault as fault:
+            self._cancel()
             self._refuse(fault)
         if self._exchange.waiting > MOST_HEAD:
             self.flow.pause(Pause.BACKLOG)

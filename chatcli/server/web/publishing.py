@@ -32,6 +32,12 @@ class Saying:
         connection: what is answered.
         head: the request.
         token: its token.
+
+    Attributes:
+        connection: as given.
+        head: as given.
+        token: as given.
+        over: whether the answer is given, or not wanted any more.
     """
 
     outlives_input = True
@@ -41,15 +47,15 @@ class Saying:
     def __init__(self, connection: Answering, head: Head, token: str) -> None:
         self.connection = connection
         self.head = head
-        self._token = token
+        self.token = token
         self._age = 0.0
         self._sent: f.Send | None = None  # once it is handed over
-        self._over = False
+        self.over = False
 
     @property
     def identity(self) -> Identity:
         """The sources of a message's id."""
-        return Identity(str(uuid.uuid4()), token_digest(self._token))
+        return Identity(str(uuid.uuid4()), token_digest(self.token))
 
     def log_in(self) -> Session | None:
         """Return the session; None if the token lets nobody in, which is answered later.
@@ -57,7 +63,7 @@ class Saying:
         Raises:
             Fault: an allowance is used up.
         """
-        return self.connection.visit.begin(self._token, self)
+        return self.connection.visit.begin(self.token, self)
 
     def send(self, session: Session, message: f.Send) -> None:
         """Send a message."""
@@ -87,7 +93,7 @@ class Saying:
 
     def refuse(self, reason: Fault) -> None:
         """Answer with an error."""
-        if not self._over:
+        if not self.over:
             self.finish()
             self.connection.refuse(reason)
 
@@ -96,7 +102,7 @@ class Saying:
 
     def finish(self) -> None:
         """Expect nothing more of the session: the answer is about to be given."""
-        self._over = True
+        self.over = True
         self.connection.visit.leave()
 
     def ended(self) -> None:

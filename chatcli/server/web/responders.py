@@ -30,6 +30,10 @@ class Listener(Protocol):
 class Visiting(Protocol):
     """The session that requests share, as they see it."""
 
+    @property
+    def session(self) -> Session | None:
+        """The session; None if there is none at present."""
+
     def begin(self, token: str, listener: Listener) -> Session | None:
         """Return the session; None if the token lets nobody in: the listener hears why.
 

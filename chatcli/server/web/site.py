@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
     from chatcli.server.metrics import Metrics
+
+Result = TypeVar("Result")
+
+
+class InThread(Protocol):
+    """Runs a function in another thread."""
+
+    def __call__(self, function: Callable[[], Result], on_done: Callable[[Result], None]) -> None:
+        """Run a function that raises nothing, and pass on its result in this thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +29,12 @@ class Site:
         hub: the hub that sessions belong to.
         handlers: the handler of each frame that a client may send once it is logged in.
         metrics: what is counted.
+        in_thread: runs a function in another thread.
         insecure: whether callers from other machines may do without TLS.
     """
 
     hub: Hub
     handlers: Mapping[type, Handler]
     metrics: Metrics
+    in_thread: InThread
     insecure: bool = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.routes import Kind
+from chatcli.server.web.hooks import Hooking
 from chatcli.server.web.publishing import Publishing
 from chatcli.server.web.responders import Health, Page
 from chatcli.server.web.scraping import Scrape
@@ -33,5 +34,7 @@ def responder(site: Site, connection: Answering, route: Route, head: Head) -> Re
             return Scrape(site, connection, head)
         case Kind.PUBLISH:
             return Publishing(connection, head, route.name, site.hub.limits.frame)
+        case Kind.HOOK:
+            return Hooking(site, connection, head, route.name)
         case _:
             raise Fault(HTTPStatus.NOT_IMPLEMENTED, "This server does not do that yet.")
