@@ -22,6 +22,7 @@ from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 from chatcli.server.security.prices import HANDSHAKE
 
 if TYPE_CHECKING:
+    from chatcli.gateway.websocket import WebSocket
     from chatcli.server.security.certificates import Certificates
     from chatcli.server.web.connection import HttpConnection
     from chatcli.server.web.site import Site
@@ -202,7 +203,10 @@ class TcpConnection(asyncio.Protocol):
                 self.speaks = "tunnel"
                 self._start_tls(opening, data, self._detect_in_tunnel)
             case _:
-                opening.close(codes.TLS_REQUIRED, "Within a tunnel this server accepts TLS only.")
+                opening.close(
+                    codes.TLS_REQUIRED,
+                    "Binary messages are a tunnel, within which this server accepts TLS only; lines are text messages.",
+                )
 
     def _detect_in_tunnel(self, data: bytes) -> None:
         """Start our own protocol by the first word within the TLS of a tunnel."""
@@ -248,14 +252,19 @@ class TcpConnection(asyncio.Protocol):
         self._put_on_top(end)
         end.received(data)
 
-    def _start_websocket(self, opening: Opening, layer: WebSocketLayer, data: bytes) -> None:
+    def _start_websocket(self, opening: Opening, socket: WebSocket, data: bytes) -> None:
         """Put a WebSocket in the place of HTTP; what it carries has a first word of its own."""
+        from chatcli.server.web.websocket import WebSocketLayer  # noqa: PLC0415 (as HttpConnection)
+
         self._end = opening
+        later = self._service.site.hub.later
+        layer = WebSocketLayer(opening.wire, socket, later, above=opening, charge=self._charge)
         self._websocket = layer
         self.speaks = "websocket"
         opening.expect(self._detect_in_websocket)
         self._put_layer(opening, layer)
-        layer.received(data)
+        if data:
+            layer.received(data)
 
     def _start_lines(self, opening: Opening, data: bytes) -> None:
         """Start our own protocol, one JSON object a line."""
@@ -295,6 +304,8 @@ class TcpConnection(asyncio.Protocol):
         """Check the deadlines; called regularly."""
         if self._end is not None:
             self._end.tick(seconds)
+        if self._websocket is not None:
+            self._websocket.tick(seconds)
 
     def stop_reading(self) -> None:
         """Process nothing more from the caller: the server is about to stop."""

@@ -17,7 +17,6 @@ from chatcli.server.connection.flow_control import Pause
 from chatcli.server.security.rate_limits import by_http
 from chatcli.server.web.table import responder
 from chatcli.server.web.visit import Visit
-from chatcli.server.web.websocket import WebSocketLayer
 
 if TYPE_CHECKING:
     from chatcli.server.connection.opening import Opening
@@ -37,7 +36,7 @@ _ALSO_PLAIN: Final = (Kind.HEALTH, Kind.WEBSOCKET)
 _LONGEST_MESSAGE: Final = 128 * 1024  # bytes of a message of a WebSocket, unless frames may be longer
 
 #: Goes on with a WebSocket in the place of HTTP; gets also the bytes that have come for it already.
-Upgrade = Callable[["Opening", WebSocketLayer, bytes], None]
+Upgrade = Callable[["Opening", WebSocket, bytes], None]
 
 
 class HttpConnection:
@@ -131,7 +130,7 @@ class HttpConnection:
                 self._responder.respond(event.data)
         except Fault as fault:
             self._cancel()
-            self._refuse(fault)
+            self.refuse(fault)
         if self._exchange.waiting > MOST_HEAD:
             self.flow.pause(Pause.BACKLOG)
 
@@ -180,12 +179,7 @@ class HttpConnection:
         Raises:
             Fault: the request is not right.
         """
-        try:
-            headers = accept(head.path, head.headers, head.version)
-        except ValueError as error:
-            text = f"That does not open a WebSocket: {error}."
-            raise Fault(HTTPStatus.UPGRADE_REQUIRED, text, [("Upgrade", "websocket")]) from None
-        answer, rest = self._exchange.switch(headers)
+        answer, rest = self._exchange.switch(accept(head))
         self._count(HTTPStatus.SWITCHING_PROTOCOLS)
         self._deaf = True
         self._write(answer)
@@ -193,10 +187,7 @@ class HttpConnection:
         if not self._secure and not self._site.insecure:
             self._opening.channel = None
         self._opening.age = 0.0
-        socket = WebSocket(max(self._site.hub.limits.frame, _LONGEST_MESSAGE))
-        charge = self._opening.account.charge
-        layer = WebSocketLayer(self._wire, socket, self._site.hub.later, above=self._opening, charge=charge)
-        self._upgrade(self._opening, layer, rest)
+        self._upgrade(self._opening, WebSocket(max(self._site.hub.limits.frame, _LONGEST_MESSAGE)), rest)
 
     # What responders call
 

@@ -1,0 +1,685 @@
+"""WebSockets over real sockets, with the library and with hand-made frames as clients."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from chatcli.gateway.websocket import AT_ONCE, WebSocket
+from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from chatcli.server.limits import Limits
+from chatcli.server.web.websocket import WebSocketLayer
+from tests.gateway.test_websocket import BINARY, CLOSE, PING, TEXT, closing, frame, frames_in
+from tests.server.connection.wires import FakeWire
+from tests.server.listeners.test_tls import Above
+from tests.support import DEADLINE, OWN, UNASKED, Caller, ThreadServer, chatcli, eventually, sessions_of, trusting
+
+KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+QUERY: Final = '{"t":"hello","version":1,"purpose":"query"}'
+
+
+def request(*headers: str, method: str = "GET", version: str = "1.1", key: str | None = KEY) -> bytes:
+    """Return a request for a WebSocket."""
+    lines = [f"{method} /-/ws HTTP/{version}", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket"]
+    if not any(line.startswith("Sec-WebSocket-Version") for line in headers):
+        lines.append("Sec-WebSocket-Version: 13")
+    if key is not None:
+        lines.append(f"Sec-WebSocket-Key: {key}")
+    return "\r\n".join([*lines, *headers, "", ""]).encode()
+
+
+class Raw:
+    """A client that makes its frames by hand, or anything else."""
+
+    def __init__(self, server: ThreadServer, *, opened: bool = True) -> None:
+        self.socket = socket.create_connection(server.address[:2], DEADLINE)
+        if opened:
+            self.send(request())
+            assert self.head().startswith(b"HTTP/1.1 101 ")
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.socket.sendall(data)
+
+    def head(self) -> bytes:
+        """Return the head of an answer."""
+        data = b""
+        while not data.endswith(b"\r\n\r\n"):
+            byte = self.socket.recv(1)
+            assert byte, data
+            data += byte
+        return data
+
+    def rest(self) -> bytes:
+        """Return everything until the server closes."""
+        parts = []
+        try:
+            while part := self.socket.recv(65536):
+                parts.append(part)
+        except ConnectionResetError:
+            pass
+        return b"".join(parts)
+
+    def ends_with(self) -> tuple[int, str]:
+        """Return the code and the reason with which the server closes, after closing, too."""
+        data = self.rest()
+        last = frames_in(data)[-1]
+        assert last.opcode == CLOSE, data
+        return int.from_bytes(last.data[:2]), bytes(last.data[2:]).decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+
+class Foreign:
+    """A foreign client: the library, and lines of JSON in text messages."""
+
+    def __init__(self, server: ThreadServer, *, tls: bool = False, **options: Any) -> None:  # noqa: ANN401 (the library's)
+        scheme, context = ("wss", trusting(server.certificate)) if tls else ("ws", None)
+        host, port = server.address[:2]
+        url = f"{scheme}://{host}:{port}/-/ws"
+        self._stack = ExitStack()
+        self.peer = self._stack.enter_context(connect(url, ssl=context, proxy=None, ping_interval=None, **options))
+        self._lines: list[str] = []
+
+    def says(self, tag: str, **fields: object) -> None:
+        """Send one frame as one message."""
+        self.peer.send(json.dumps({"t": tag, **fields}))
+
+    def next(self) -> dict[str, Any]:
+        """Return the next frame."""
+        while not self._lines:
+            message = self.peer.recv(DEADLINE)
+            assert isinstance(message, str)
+            assert message.endswith("\n")
+            self._lines += message.splitlines()
+        return json.loads(self._lines.pop(0))  # type: ignore[no-any-return]
+
+    def hears(self, tag: str) -> dict[str, Any]:
+        """Return the next frame, but for notices about others, which must have this tag."""
+        while (answer := self.next())["t"] in UNASKED or (answer["t"] == "who" and "n" not in answer):
+            pass
+        assert answer["t"] == tag, answer
+        return answer
+
+    def proves(self, user: str, **hello: object) -> None:
+        """Log in with the own key, bound to the certificate that was shown."""
+        certificate = self.peer.socket.getpeercert(binary_form=True)
+        self.says("hello", version=1, user=user, purpose="join", key=key_text(OWN.public), **hello)
+        challenge = self.hears("challenge")
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user=user,
+            purpose="join",
+            channel=hashlib.sha256(certificate).digest(),
+        )
+        self.says("prove", signature=key_text(OWN.sign(signed_bytes(claim))))
+        self.hears("welcome")
+
+    def closed(self) -> tuple[int, str]:
+        """Return the code and the reason with which the server closes."""
+        with pytest.raises(ConnectionClosed) as caught:
+            self._read_all()
+        assert caught.value.rcvd is not None
+        return int(caught.value.rcvd.code), caught.value.rcvd.reason
+
+    def _read_all(self) -> None:
+        while True:
+            self.peer.recv(DEADLINE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def joined(server: ThreadServer, user: str) -> Iterator[Foreign]:
+    """Yield a foreign client that has logged in with a key, over TLS."""
+    with Foreign(server, tls=True) as client:
+        client.proves(user)
+        yield client
+
+
+def gone(server: ThreadServer, left: int = 0) -> None:
+    """Wait until the server has no more than a number of connections."""
+    eventually(lambda: server.run(lambda: len(server.hub.connections)) == left)
+
+
+# The opening
+
+
+def test_offers_are_not_accepted(server: ThreadServer) -> None:
+    """Neither an extension nor a subprotocol is: the answer names none, and the library goes on without."""
+    with Foreign(server, compression="deflate", subprotocols=["text.ircv3.net"]) as client:
+        assert client.peer.subprotocol is None
+        assert not {"Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"} & set(client.peer.response.headers)
+        client.peer.send(QUERY)
+        client.hears("welcome")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (request("Sec-WebSocket-Version: 8"), b"426"),
+        (request(version="1.0"), b"426"),
+        (request(key=None), b"400"),
+        (request(f"Sec-WebSocket-Key: {KEY}"), b"400"),
+        (request("Content-Length: 3") + b"abc", b"400"),
+        (request("Transfer-Encoding: chunked") + b"0\r\n\r\n", b"400"),
+        (request(method="POST"), b"405"),
+        (request(method="HEAD"), b"405"),
+        (b"GET /-/ws HTTP/1.1\r\nHost: localhost\r\n\r\n", b"426"),
+    ],
+)
+def test_refused_opening(server: ThreadServer, data: bytes, status: bytes) -> None:
+    """A request that opens no WebSocket is answered by HTTP, and says which version is spoken where that matters."""
+    with Raw(server, opened=False) as client:
+        client.send(data)
+        head = client.head()
+        assert head.startswith(b"HTTP/1.1 " + status)
+        assert status != b"426" or b"\r\nSec-WebSocket-Version: 13\r\n" in head
+
+
+def test_next_request_after_a_refusal(server: ThreadServer) -> None:
+    """A connection whose request was refused may send another one."""
+    with Raw(server, opened=False) as client:
+        client.send(request("Sec-WebSocket-Version: 8") + request())
+        data = client.head()
+        assert data.startswith(b"HTTP/1.1 426")
+        while b"101 Switching" not in data:
+            data = client.head()
+
+
+def test_frames_behind_the_request(server: ThreadServer) -> None:
+    """Frames that come in the same packet as the request are not lost."""
+    with Raw(server, opened=False) as client:
+        client.send(request() + frame(TEXT, QUERY.encode()) + frame(TEXT, b'{"t":"bye"}'))
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.head().startswith(b"HTTP/1.1 101")
+        welcome, bye, end = frames_in(client.rest())
+        assert json.loads(bytes(welcome.data).splitlines()[0])["t"] == "welcome"
+        assert b'"bye"' in bytes(welcome.data) + bytes(bye.data)
+        assert end.opcode == CLOSE
+
+
+# What may come
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(TEXT, b"x" * 200_000), 1009),
+        (frame(BINARY, b"x" * 70_000, fin=False) + frame(0, b"x" * 70_000), 1009),
+        (frame(TEXT, QUERY.encode()) + frame(BINARY, b"x"), 1003),
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(TEXT, QUERY.encode(), masked=False), 1002),
+        (frame(PING, b"x" * 126), 1002),
+        (frame(TEXT, b"x", reserved=4), 1002),
+        (closing(1005), 1002),
+    ],
+)
+def test_broken_rules(server: ThreadServer, data: bytes, code: int) -> None:
+    """The client learns its mistake by a close code, although it goes on sending, and is gone once it hangs up."""
+    with Raw(server) as client:
+        client.send(data)
+        client.send(b"more" * 10_000)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.ends_with()[0] == code
+    gone(server)
+
+
+def test_lines_in_messages(server: ThreadServer) -> None:
+    """A message may have several lines; a line feed alone is no frame, and a part of a line is a malformed one."""
+    with Foreign(server) as client:
+        client.peer.send("\n")
+        client.peer.send("")
+        client.peer.send(QUERY + '\n{"t":"ping","n":1}\n{"t":"ping","n":2}')
+        client.hears("welcome")
+        assert [client.hears("pong")["n"] for _ in range(2)] == [1, 2]
+        client.peer.send(iter(['{"t":"pi', "", 'ng","n":3}']))  # fragments of one message
+        assert client.hears("pong")["n"] == 3
+        client.peer.send('{"t":"pi')
+        assert client.hears("error")["code"] == "malformed"
+
+
+def test_close_after_messages(server: ThreadServer) -> None:
+    """What a client has said before it closes counts, although it does not wait."""
+    with server.joined("bob") as bob, Foreign(server, tls=True) as client:
+        client.proves("al")
+        for number in range(200):
+            client.says("send", id=f"00000000-0000-4000-8000-{number:012}", to="bob", text=str(number))
+        client.peer.close(1000, "done")
+        assert bob.texts(200) == [str(number) for number in range(200)]
+        gone(server, 1)
+
+
+def test_end_without_a_close(server: ThreadServer) -> None:
+    """A client that only stops sending still gets its answers, a goodbye, and the end."""
+    with Raw(server) as client:
+        client.send(frame(TEXT, QUERY.encode()))
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.ends_with() == (1000, "Goodbye.")
+    gone(server)
+    with Raw(server) as client:
+        client.send(frame(TEXT, QUERY.encode()))
+    gone(server)
+    with Raw(server) as client:
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.ends_with()[0] == 1000
+    gone(server)
+
+
+# The session above
+
+
+def test_foreign_client(server: ThreadServer) -> None:
+    """With a key over TLS it joins and talks, and its goodbye is answered before the close."""
+    with server.joined("bob") as bob, joined(server, "al") as client:
+        client.says("send", id="00000000-0000-4000-8000-000000000001", to="bob", text="hi")
+        assert client.hears("sent")["outcome"] == "delivered"
+        assert bob.texts(1) == ["hi"]
+        bob.sends("al", "hi yourself")
+        assert client.hears("message")["text"] == "hi yourself"
+        client.says("bye")
+        assert client.hears("bye")["code"] == "left"
+        assert client.closed() == (1000, "Goodbye.")
+
+
+def test_without_tls(server: ThreadServer) -> None:
+    """Over plain HTTP no key can be proved, for nothing vouches for the way; a token lets the client in."""
+    with server.joined("al") as al:
+        token = al.asks("token")["token"]
+    with Foreign(server) as client:
+        client.says("hello", version=1, user="al", key=key_text(OWN.public))
+        assert client.hears("error")["code"] == "tls_required"
+        client.says("hello", version=1, purpose="send", token=token)
+        assert client.hears("welcome")["user"] == "al"
+
+
+def test_kick_and_ban(server: ThreadServer) -> None:
+    """Who is sent away reads why, and it is no end that invites to come again."""
+    for action, code in (("kick", "kicked"), ("ban", "banned")):
+        with joined(server, "al") as client:
+            assert chatcli("admin", action, "al", "--data", str(server.data)).returncode == 0
+            assert client.hears("bye")["code"] in (code, "kicked")
+            assert client.closed()[0] == 1008
+
+
+def test_stop(tmp_path: Path) -> None:
+    """A stopping server says so, by our protocol and by that of WebSockets, whatever it carries."""
+    with ThreadServer(tmp_path) as server:
+        client, tunnel, silent = Foreign(server), Tunnel(server), Raw(server)
+        client.peer.send(QUERY)
+        client.hears("welcome")
+        tunnel.greets("al")
+        tunnel.hears("welcome")
+        server.stop()
+        assert client.hears("bye")["code"] == "stopping"
+        assert client.closed() == (1001, "The server is stopping.")
+        assert tunnel.hears("bye")["code"] == "stopping"
+        assert silent.ends_with()[0] == 1001
+        for one in (client, tunnel, silent):
+            one.__exit__()
+
+
+@pytest.mark.usefixtures("brisk")
+def test_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server pings those who say lines; an answer keeps the connection, and without one it is closed."""
+    monkeypatch.setattr("chatcli.server.web.websocket._PING", 0.2)
+    with ThreadServer(tmp_path, Limits(silence=1.0)) as server, Foreign(server) as answering, Raw(server) as dead:
+        answering.peer.send(QUERY)
+        dead.send(frame(TEXT, QUERY.encode()))
+        got = dead.rest()
+        pings = [one for one in frames_in(got) if one.opcode == PING]
+        assert len(pings) > 2
+        assert frames_in(got)[-1].data[:2] == (1008).to_bytes(2)
+        assert b'"timeout"' in got
+        answering.says("ping", n=1)  # the library has answered meanwhile
+        answering.hears("welcome")
+        assert answering.hears("pong")["n"] == 1
+
+
+@pytest.mark.usefixtures("brisk")
+def test_upgrades_that_say_nothing(tmp_path: Path) -> None:
+    """Hundreds of them are closed after the deadline of the greeting, and cost others nothing."""
+    limits = Limits(handshake=2.0, connections_per_address=1000, closing=1.0)
+    with ThreadServer(tmp_path, limits) as server, server.joined("al") as al, server.joined("bob") as bob:
+        silent = [Raw(server) for _ in range(300)]
+        for number in range(50):
+            al.sends("bob", str(number))
+            al.hears("sent")
+        assert len(bob.texts(50)) == 50
+        assert all(one.ends_with()[0] == 1008 for one in silent[:20])
+        gone(server, 2)
+        for one in silent:
+            one.socket.close()
+
+
+def test_slow_reader(server: ThreadServer) -> None:
+    """A client that does not read pauses its feed, and gets everything once it reads."""
+    with server.joined("bob") as bob, joined(server, "al") as client:
+        client.peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        text = "x" * 20_000
+        for _ in range(400):
+            bob.sends("al", text)
+        eventually(lambda: server.run(lambda: sessions_of(server, "al")[0].output.full))
+        assert server.run(lambda: sessions_of(server, "al")[0].output.unwritten) > 0
+        for _ in range(400):
+            assert client.hears("message")["text"] == text
+        client.says("ping", n=1)
+        client.hears("pong")
+
+
+# The tunnel
+
+
+class Tunnel(Caller):
+    """Speaks the protocol by hand through a tunnel: TLS in binary messages of the library, by default within TLS.
+
+    Args:
+        server: the server.
+        outer: whether the WebSocket is within TLS itself.
+    """
+
+    def __init__(self, server: ThreadServer, *, outer: bool = False) -> None:
+        self._foreign = Foreign(server, tls=outer)
+        self.peer = self._foreign.peer
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.inner = trusting(server.certificate).wrap_bio(self._in, self._out, server_hostname="127.0.0.1")
+        self._do(self.inner.do_handshake)
+        self.channel = hashlib.sha256(self.inner.getpeercert(binary_form=True) or b"").digest()
+        self._unread = None
+        self._lines = b""
+        self.welcome = {}
+
+    def _flush(self) -> None:
+        if data := self._out.read():
+            self.peer.send(data)
+
+    def _do(self, step: Any) -> Any:  # noqa: ANN401 (whatever the step returns)
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                self._flush()
+                message = self.peer.recv(DEADLINE)
+                assert isinstance(message, bytes)
+                self._in.write(message)
+            else:
+                self._flush()
+                return result
+
+    def says_raw(self, data: bytes) -> None:
+        """Send raw bytes within the tunnel."""
+        self.inner.write(data)
+        self._flush()
+
+    def next(self) -> dict[str, Any] | None:
+        """Return the next frame, or None at the end."""
+        if self._unread is not None:
+            answer, self._unread = self._unread, None
+            return answer
+        while b"\n" not in self._lines:
+            try:
+                data = self._do(lambda: self.inner.read(65536))
+            except (ssl.SSLZeroReturnError, ConnectionClosed):
+                return None
+            if not data:
+                return None
+            self._lines += data
+        line, _, self._lines = self._lines.partition(b"\n")
+        return json.loads(line)  # type: ignore[no-any-return]
+
+    def hang_up(self) -> None:
+        """Close."""
+        self._foreign.__exit__()
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_tunnel(server: ThreadServer, outer: bool) -> None:
+    """A key is proved by the certificate within, whatever the tunnel itself runs in."""
+    with server.joined("bob") as bob, Tunnel(server, outer=outer) as al:
+        al.greets("al")
+        al.hears("welcome")
+        al.sends("bob", "x" * 30_000)
+        al.hears("sent", outcome="delivered")
+        assert bob.texts(1) == ["x" * 30_000]
+        for number in range(500):
+            bob.sends("al", str(number))
+        assert al.texts(500) == [str(number) for number in range(500)]
+        al.says("bye")
+        al.hears("bye", code="left")
+        assert al.next() is None
+    gone(server)
+
+
+def test_plain_tunnel(server: ThreadServer) -> None:
+    """Lines of our protocol in binary messages are refused: whoever ends the TLS outside could read them."""
+    with Foreign(server, tls=True) as client:
+        client.peer.send(QUERY.encode())
+        answer = client.peer.recv(DEADLINE)
+        assert isinstance(answer, bytes)
+        assert json.loads(answer)["code"] == "tls_required"
+        assert client.closed()[0] == 1008
+
+
+@pytest.mark.parametrize("word", [request(), b"\x16\x03\x01\x02\x00", b"NICK al\r\n"])
+def test_nothing_else_in_a_tunnel(server: ThreadServer, word: bytes) -> None:
+    """Within the TLS of a tunnel there is our own protocol only: no other tunnel, no HTTP, no further TLS."""
+    with Tunnel(server) as client:
+        client.says_raw(word)
+        data = b""
+        try:
+            while part := client._do(lambda: client.inner.read(65536)):
+                data += part
+        except (ssl.SSLZeroReturnError, ConnectionClosed):
+            pass
+        assert b"chatcli" in data
+    gone(server)
+
+
+def test_http_in_a_websocket(server: ThreadServer) -> None:
+    """A request within a WebSocket is none."""
+    with Foreign(server) as client:
+        client.peer.send(request())
+        assert client.closed()[0] == 1008
+    with Foreign(server) as client:
+        client.peer.send(request().decode())
+        assert client.hears("error")["code"] == "malformed"
+
+
+def test_wrong_upgrade_over_the_library(server: ThreadServer) -> None:
+    """The library reads the status of a path that is no WebSocket."""
+    host, port = server.address[:2]
+    with pytest.raises(InvalidStatus), connect(f"ws://{host}:{port}/-/other", proxy=None):
+        pass
+
+
+# The layer itself
+
+
+class Layered:
+    """A layer between a fake socket and a fake session."""
+
+    def __init__(self) -> None:
+        self.below = FakeWire()
+        self.got: list[bytes] = []
+        self.ended: list[bool] = []
+        self.charged: list[int] = []
+        self.waiting: list[tuple[float, Any]] = []
+        later = lambda seconds, function: self.waiting.append((seconds, function))  # noqa: E731 (short)
+        self.layer = WebSocketLayer(
+            self.below, WebSocket(1000), later, above=Above(self.got, self.ended), charge=self.charged.append
+        )
+
+    def run(self) -> None:
+        """Run what waits for the next tick."""
+        waiting, self.waiting = self.waiting, []
+        for seconds, function in waiting:
+            if seconds:
+                self.waiting.append((seconds, function))
+            else:
+                function()
+
+    @property
+    def written(self) -> bytes:
+        """The bytes that were written."""
+        return b"".join(call for call in self.below.calls if isinstance(call, bytes))
+
+
+def test_many_frames_take_many_ticks() -> None:
+    """A tick takes some frames apart, the client pays for all of them, and is not read meanwhile."""
+    one = Layered()
+    one.layer.received(frame(BINARY, b"x") * 10 * AT_ONCE)
+    assert b"".join(one.got) == b"x" * AT_ONCE
+    assert one.below.calls == ["pause"]
+    ticks = 0
+    while one.waiting:
+        one.run()
+        ticks += 1
+    assert ticks == 9
+    assert b"".join(one.got) == b"x" * 10 * AT_ONCE
+    assert one.below.calls[-1] == "resume"
+    assert sum(one.charged) == 10 * AT_ONCE * 32
+
+
+def test_full_frames_cost_nothing() -> None:
+    """Frames that carry their weight in data are paid for by what they carry."""
+    one = Layered()
+    one.layer.received(frame(BINARY, b"x" * 900) * 10)
+    assert one.charged == []
+
+
+def test_bytes_one_by_one_cost() -> None:
+    """So do reads that bring nothing."""
+    one = Layered()
+    for byte in frame(BINARY, b"x" * 900)[:200]:
+        one.layer.received(bytes([byte]))
+    assert sum(one.charged) == 200 * 32
+
+
+def test_pause() -> None:
+    """During a pause nothing is passed on; what came meanwhile, and the end, follow it."""
+    one = Layered()
+    one.layer.pause_reading()
+    one.layer.received(frame(BINARY, b"x"))
+    one.layer.finished()
+    assert (one.got, one.ended) == ([], [])
+    one.layer.resume_reading()
+    assert one.got == []
+    one.run()
+    assert (one.got, one.ended) == ([b"x"], [True])
+    one.layer.resume_reading()
+    one.run()
+    assert one.ended == [True]
+
+
+def test_end_waits_for_frames() -> None:
+    """The end of input is passed on after all frames that came before it."""
+    one = Layered()
+    one.layer.received(frame(BINARY, b"x") * 2 * AT_ONCE + closing(1000))
+    one.layer.finished()
+    assert one.ended == []
+    while one.waiting:
+        one.run()
+    assert (len(b"".join(one.got)), one.ended) == (2 * AT_ONCE, [True])
+    one.layer.close()
+    assert one.below.calls[-1] == "close"
+
+
+def test_close_waits_for_the_client() -> None:
+    """The socket is closed once the client has closed, too, or after a while, and nothing more is passed on."""
+    one = Layered()
+    one.layer.write(b"last\n")
+    one.layer.pause_reading()
+    one.layer.close()
+    assert "close" not in one.below.calls
+    one.layer.received(frame(BINARY, b"x"))
+    assert one.got == []
+    one.layer.received(closing(1000))
+    one.run()
+    assert one.below.calls[-1] == "close"
+    other = Layered()
+    other.layer.close()
+    ((seconds, hang_up),) = other.waiting
+    assert seconds == 1
+    hang_up()
+    hang_up()
+    assert other.below.calls.count("close") == 1
+    other.layer.lost()
+    assert other.ended == [False]
+
+
+def test_flood_after_the_close() -> None:
+    """A client that goes on without end after a mistake is cut off."""
+    one = Layered()
+    one.layer.received(frame(TEXT, b"\xff"))
+    assert one.ended == [True]
+    one.layer.close()
+    for _ in range(20):
+        one.layer.received(b"x" * 60_000)
+    assert one.below.calls[-1] == "close"
+
+
+def test_nothing_keeps_a_closed_connection() -> None:
+    """No timer holds a layer whose connection is gone."""
+    one = Layered()
+    one.layer.received(frame(TEXT, b"x"))
+    one.layer.lost()
+    assert one.waiting == []
+    one.layer.tick(100.0)
+    assert one.written == b""
+
+
+def test_ping_in_time() -> None:
+    """Who says lines is pinged each half minute; a tunnel is not, as what is within does that."""
+    lines, tunnel = Layered(), Layered()
+    for one, opcode in ((lines, TEXT), (tunnel, BINARY)):
+        one.layer.received(frame(opcode, b"x" * 300))
+        for _ in range(61):
+            one.layer.tick(1.0)
+    assert [found.opcode for found in frames_in(lines.written)] == [PING, PING]
+    assert tunnel.written == b""
+    lines.got.clear()
+    lines.layer.received(frame(10))
+    assert lines.got == [b""]  # a sign of life
+
+
+def test_runs_in_a_loop() -> None:
+    """A real loop runs what waits."""
+
+    async def run() -> None:
+        got: list[bytes] = []
+        below = FakeWire()
+        later = asyncio.get_running_loop().call_later
+        ended = asyncio.Event()
+
+        class Waiting(Above):
+            def finished(self) -> None:
+                ended.set()
+
+        layer = WebSocketLayer(below, WebSocket(1000), later, above=Waiting(got, []), charge=lambda _: None)
+        layer.received(frame(PING) * 1000 + frame(BINARY, b"x") + closing(1000))
+        async with asyncio.timeout(DEADLINE):
+            await ended.wait()
+        assert got == [b"x"]
+
+    asyncio.run(run())
