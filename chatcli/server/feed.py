@@ -21,7 +21,7 @@ from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery, Na
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatcli.server.model import Connection, Room, Subscription, Token, User
+    from chatcli.server.model import Connection, Room, Subscription, User
     from chatcli.server.throttle import Later
     from chatcli.store.interface import Log
     from chatcli.store.records import MessageRow, NameChangeRecord
@@ -115,8 +115,8 @@ class Feed:
         unread_only: until it is live for the first time, leave out what the user has sent to others.
         newest: until then, the number of missed messages that are kept of each room; None for all.
         changes: the ``seq`` after which it has changes of names; None for its position.
-        token: the token of the connection; one that is limited gets the messages of some conversations only, and no
-            changes of names.
+        places: the conversations that it has, by the ids of the other users and of the rooms; None for all.
+        has_changes: whether it has the changes of the names of those it has.
 
     Attributes:
         listening: whether it is among the feeds of its user's rooms. A feed that has fallen behind and cannot read on
@@ -124,8 +124,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_catch_up", "_held", "_output", "_source", "_token", "connection", "listening", "mode", "position",
-        "user",
+        "_catch_up", "_has_changes", "_held", "_output", "_places", "_source", "connection", "listening", "mode",
+        "position", "user",
     )  # fmt: skip
 
     def __init__(
@@ -138,7 +138,8 @@ class Feed:
         unread_only: bool,
         newest: int | None = None,
         changes: int | None = None,
-        token: Token | None = None,
+        places: frozenset[int] | None = None,
+        has_changes: bool = True,
     ) -> None:
         self.connection = connection
         self.user = user
@@ -149,7 +150,8 @@ class Feed:
         self._source = source
         self._catch_up: _CatchUp | None = _CatchUp(newest, changes, unread_only=unread_only)
         self._held: _Held | None = None
-        self._token = token if token is not None and token.places is not None else None
+        self._places = places
+        self._has_changes = has_changes
 
     @property
     def live(self) -> bool:
@@ -158,7 +160,11 @@ class Feed:
 
     def includes(self, identity: int) -> bool:
         """Return whether it has the conversation with the user, or in the room, with that id."""
-        return self._token is None or self._token.includes(identity)
+        return self._places is None or identity in self._places
+
+    def includes_change(self, identity: int) -> bool:
+        """Return whether it has the changes of the name of the user with that id."""
+        return self._has_changes and self.includes(identity)
 
     # While messages are committed
 
@@ -201,7 +207,7 @@ class Feed:
     def _subscribe(self) -> None:
         self.listening = True
         for room in self.user.rooms:
-            if self._token is None or self._token.includes(room.id):
+            if self.includes(room.id):
                 room.feeds[self] = None
 
     def stop_listening(self) -> None:
@@ -287,7 +293,7 @@ class Feed:
             limit=_PAGE,
             unread_only=catch_up is not None and catch_up.unread_only,
             floors=_NO_FLOORS if catch_up is None else catch_up.floors,
-            changes=self.connection.revision >= 1 and self._token is None,
+            changes=self.connection.revision >= 1 and self._has_changes,
         )
         self._source.log.read(query, lambda page, error: self._page_read(upto, page, error))
 
@@ -318,10 +324,10 @@ class Feed:
             self._output.wake()
 
     def _frames(self, page: FeedPage) -> list[Message | NameChange]:
-        messages = [self._source.to_frame(row) for row in page.rows if self._token is None or self._includes(row)]
+        messages = [self._source.to_frame(row) for row in page.rows if self._places is None or self._includes(row)]
         if not page.changes:
             return list(messages)
-        changes = map(self._source.change_frame, page.changes)
+        changes = [self._source.change_frame(change) for change in page.changes if self.includes_change(change.user)]
         return sorted([*messages, *changes], key=lambda frame: frame.seq)
 
     def _includes(self, row: MessageRow) -> bool:

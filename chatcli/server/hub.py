@@ -202,7 +202,7 @@ class Hub:
         shared = self.log.shared(hello.epoch) if hello.epoch else self.log.head
         resumes = hello.since is not None and shared is not None  # the numbers of another log mean nothing here
         position = min(hello.since or 0, shared or 0) if resumes else user.received
-        limited = session.token is not None and session.token.places is not None
+        places = session.places
         feed = Feed(
             session,
             user,
@@ -210,10 +210,11 @@ class Hub:
             position=position,
             unread_only=not resumes,
             newest=hello.newest,
-            changes=_untold(hello, position, shared or 0) if session.revision >= 1 and not limited else None,
-            token=session.token,
+            changes=_untold(hello, position, shared or 0) if session.revision >= 1 and places is None else None,
+            places=places,
+            has_changes=session.token is None or session.token.places is None,
         )
-        if limited:
+        if places is not None:
             user.limited_feeds += (feed,)
         else:
             user.feeds.append(feed)

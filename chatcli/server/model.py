@@ -72,6 +72,10 @@ class Connection(Protocol):
     token: Token | None
 
     @property
+    def places(self) -> frozenset[int] | None:
+        """The conversations that its feed has, by the ids of the other users and of the rooms; None for all."""
+
+    @property
     def peer(self) -> Address:
         """The address at the other end."""
 
@@ -174,6 +178,9 @@ class Subscription(Protocol):
 
     def includes(self, identity: int) -> bool:
         """Return whether it has the conversation with the user, or in the room, with that id."""
+
+    def includes_change(self, identity: int) -> bool:
+        """Return whether it has the changes of the name of the user with that id."""
 
     def push(self, seq: int, lines: bytes) -> bool:
         """Pass on messages that were just committed; return whether they are on their way to a live client."""

@@ -20,7 +20,6 @@ from chatcli.cli.options.shared import (
 from chatcli.cli.options.types import DurationType, TextType
 from chatcli.cli.output.streams import notice, quiet
 from chatcli.cli.output.tables import columns, on_terminal, print_row, tabs
-from chatcli.cli.output.times import moment
 from chatcli.errors import UnknownRecipient
 from chatcli.protocol.values.address import is_loopback, parse_address
 
@@ -378,6 +377,8 @@ def _with_times(row: Row) -> Row:
 
 def _time(text: str) -> str:
     import datetime
+
+    from chatcli.protocol.records import moment
 
     return moment(int(datetime.datetime.fromisoformat(text).timestamp() * 1000))
 

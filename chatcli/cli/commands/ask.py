@@ -172,7 +172,7 @@ def _report(reply: Reply, message: Message, choices: Sequence[str], *, as_json: 
     """Print the answer, and end with its number as the exit status."""
     from chatcli.cli.output.records import Answer, of_person
     from chatcli.cli.output.tables import print_json
-    from chatcli.cli.output.times import moment
+    from chatcli.protocol.records import moment
 
     choice = message.answer if message.answer is not None and message.answer >= 0 else None
     if choice is not None and choice >= len(choices):

@@ -110,7 +110,7 @@ def link(as_json: bool, account: Account) -> None:
         if as_json:
             from chatcli.cli.output.records import LinkCode as Record
             from chatcli.cli.output.tables import print_json
-            from chatcli.cli.output.times import moment
+            from chatcli.protocol.records import moment
 
             print_json(Record(answer.code, moment(answer.until), command.strip()))
             return
@@ -129,9 +129,10 @@ def list_(as_json: bool, account: Account) -> None:
     """
     from chatcli.cli.output.records import Key
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
-    from chatcli.cli.output.times import local, moment
+    from chatcli.cli.output.times import local
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import KeyList, Keys
+    from chatcli.protocol.records import moment
     from chatcli.protocol.values.text import printable_line
 
     account.require_key()
@@ -174,7 +175,7 @@ def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as
     if as_json:
         from chatcli.cli.output.records import Token as Record
         from chatcli.cli.output.tables import print_json
-        from chatcli.cli.output.times import moment
+        from chatcli.protocol.records import moment
 
         print_json(Record(made.token, made.id, moment(made.until) if made.until else None))
         return
@@ -204,9 +205,10 @@ def tokens(as_json: bool, account: Account) -> None:
     """
     from chatcli.cli.output.records import of_token
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
-    from chatcli.cli.output.times import local, moment
+    from chatcli.cli.output.times import local
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import TokenList, Tokens
+    from chatcli.protocol.records import moment
 
     account.require_key()
     with account.login() as login:
@@ -225,7 +227,7 @@ def tokens(as_json: bool, account: Account) -> None:
 
 
 def _token_cells(one: TokenInfo, written: Callable[[int], str]) -> tuple[str, ...]:
-    from chatcli.cli.output.times import moment
+    from chatcli.protocol.records import moment
     from chatcli.protocol.values.text import printable_line
 
     places = ",".join(one.to) or "nowhere" if one.limited else "everywhere"

@@ -222,7 +222,7 @@ def _record(entry: Entry) -> Waiting:
 
 
 def _when(entry: Entry) -> str:
-    from chatcli.cli.output.times import moment
+    from chatcli.protocol.records import moment
     from chatcli.protocol.values.ids import milliseconds
 
     made = milliseconds(entry.message.id)

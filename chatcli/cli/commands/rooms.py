@@ -56,7 +56,7 @@ def command(as_json: bool, account: Account) -> None:
 
 
 def _last(room: RoomInfo) -> tuple[str, str, str]:
-    from chatcli.cli.output.times import moment
+    from chatcli.protocol.records import moment
 
     if room.last is None:
         return "", "", ""

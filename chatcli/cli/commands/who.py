@@ -37,7 +37,7 @@ def command(of: str | None, as_json: bool, account: Account) -> None:
     """
     from chatcli.cli.output.records import of_person
     from chatcli.cli.output.tables import columns, on_terminal, print_json, print_row, tabs
-    from chatcli.cli.output.times import moment
+    from chatcli.protocol.records import moment
 
     people = _listed(of, account) if of else _here(account)
     if as_json:

@@ -69,7 +69,7 @@ class Outcome(Struct, frozen=True):
     def record(self) -> records.Sent:
         """Return the record that ``--json`` prints."""
         from chatcli.cli.output.records import Sent, of_person
-        from chatcli.cli.output.times import moment
+        from chatcli.protocol.records import moment
 
         seq, at = (self.sent.seq, moment(self.sent.at)) if self.sent else (None, None)
         return Sent(

@@ -15,13 +15,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from chatcli.cli.output.records import of_change, of_delivery
 from chatcli.cli.output.streams import STDOUT, detail, has_output, notice, warn
-from chatcli.cli.output.tables import change_text, json_line, message_cells, message_text, tabbed
-from chatcli.cli.output.times import moment
+from chatcli.cli.output.tables import change_text, message_cells, message_text, tabbed
 from chatcli.client.feed.listener import ChangeDelivery, Delivery
 from chatcli.client.transport.descriptors import blocking
 from chatcli.client.transport.reconnect import backoff
+from chatcli.protocol.records import json_line, moment, of_change, of_delivery
 
 if TYPE_CHECKING:
     from chatcli.client.feed.listener import Item, Listener

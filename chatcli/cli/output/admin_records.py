@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from chatcli.cli.output.records import Count, Name, Time, TokenInfo, about
+from chatcli.cli.output.records import TokenInfo
+from chatcli.protocol.records import Count, Name, Time, about
 
 Closed = Annotated[Count, about("the number of closed connections")]
 Until = Annotated[Time | None, about("the time when it ends; null: never")]

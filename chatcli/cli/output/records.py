@@ -1,50 +1,20 @@
-"""The records that ``--json`` prints; ``docs/schema.json`` and ``docs/json.md`` are made of them.
+"""The records that ``--json`` prints, but for messages: those are in :mod:`chatcli.protocol.records`.
 
-:func:`chatcli.cli.output.tables.print_json` prints a record; :mod:`chatcli.cli.output.schema` lists the commands. No
-field has a default: the output always contains all of them. Administrators' records have a module of their own, so that
-the other commands need not import theirs.
+``docs/schema.json`` and ``docs/json.md`` are made of them. :func:`chatcli.cli.output.tables.print_json` prints one;
+:mod:`chatcli.cli.output.schema` lists the commands. No field has a default: the output always contains all of them.
+Administrators' records have a module of their own, so that the other commands need not import theirs.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
-from chatcli.cli.output.times import moment
+from chatcli.protocol.records import Count, Message, Name, Seq, Time, about, moment, of_message
 
 if TYPE_CHECKING:
     from chatcli.protocol import frames
-
-
-def about(text: str) -> Meta:
-    """Return the description of a field, for the pages."""
-    return Meta(description=text)
-
-
-#: As :func:`chatcli.cli.output.times.moment` writes it.
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-Count = Annotated[int, Meta(ge=0)]
-Seq = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(min_length=1)]
-
-
-class Message(Struct, frozen=True, kw_only=True):
-    """A message, a question or an answer to one."""
-
-    seq: Annotated[Seq, about("the message's place in the log: for `--before`, `--since` and `--reply-to`")]
-    id: Annotated[str, about("the message's UUID, from its sender")]
-    sender: Annotated[Name, about("the sender")] = field(name="from")
-    to: Annotated[Name, about("the recipient: a person, or a room, which begins with `#`")]
-    text: Annotated[str, about("the text; in an answer, the words of the choice")]
-    at: Annotated[Time, about("the time when the server accepted it")]
-    re: Annotated[Seq | None, about("the `seq` of the message that it answers")]
-    choices: Annotated[list[str], about("the possible answers to a question; otherwise empty")]
-    until: Annotated[Time | None, about("the time when a question closes; null if it does not close by itself")]
-    answer: Annotated[
-        Annotated[int, Meta(ge=-1)] | None,
-        about("in an answer, the number of the choice, from 0; -1 if the question was declined or withdrawn"),
-    ]
 
 
 class Person(Struct, frozen=True):
@@ -111,30 +81,6 @@ class Waiting(Struct, frozen=True, kw_only=True):
     re: Annotated[Seq | None, about("the `seq` of the message that it answers")]
     state: Annotated[Literal["waiting", "refused"], about("whether it will be sent, or is only kept")]
     error: Annotated[Failure | None, about("the reason why the server refused it")]
-
-
-class Heard(Message, frozen=True, kw_only=True):
-    """A message that a listener received."""
-
-    replayed: Annotated[
-        bool, about("whether it may have been delivered before: after a failure, or after a start further back")
-    ]
-
-
-class NameChange(Struct, frozen=True, kw_only=True):
-    """A name that you talk with has another key or another owner; only this record has a `what`."""
-
-    seq: Annotated[Seq, about("the change's place in the log, which no message has")]
-    name: Annotated[Name, about("the name")]
-    what: Annotated[
-        Literal["key", "recovered", "released", "taken"],
-        about(
-            "`key`: its owner has added a key; `recovered`: an operator has let its owner in with a new key; "
-            "`released`: an operator has freed the name; `taken`: somebody else has taken it"
-        ),
-    ]
-    by: Annotated[str | None, about("the operator, or `operator`; null if it was none")]
-    at: Annotated[Time, about("the time of the change")]
 
 
 class Unread(Struct, frozen=True):
@@ -321,36 +267,6 @@ class Measured(Struct, frozen=True, kw_only=True):
     memory_each: Annotated[
         int | None, about("the growth of that memory for each connection, in bytes; null except with `idle`")
     ]
-
-
-def of_message(message: frames.Message) -> Message:
-    """Return the record of a message."""
-    return Message(**_fields(message))
-
-
-def of_delivery(message: frames.Message, *, replayed: bool) -> Heard:
-    """Return the record of a message that a listener received."""
-    return Heard(**_fields(message), replayed=replayed)
-
-
-def of_change(change: frames.NameChange) -> NameChange:
-    """Return the record of a change of a name."""
-    return NameChange(seq=change.seq, name=change.user, what=change.what, by=change.by or None, at=moment(change.at))
-
-
-def _fields(message: frames.Message) -> dict[str, Any]:
-    return {
-        "seq": message.seq,
-        "id": message.id,
-        "sender": message.sender,
-        "to": message.to,
-        "text": message.text,
-        "at": moment(message.at),
-        "re": message.re,
-        "choices": list(message.choices),
-        "until": None if message.until is None else moment(message.until),
-        "answer": message.answer,
-    }
 
 
 def of_room(room: frames.RoomInfo) -> Room:

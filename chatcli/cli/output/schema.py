@@ -8,18 +8,19 @@ from typing import Any, Final
 import msgspec
 
 from chatcli.cli.output import admin_records, records
+from chatcli.protocol.records import Heard, Message, NameChange
 
 #: By the words of the command. A command with ``--json`` that is missing here fails a test.
 PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
     "send": records.Sent,
     "outbox": records.Waiting,
     "ask": records.Answer,
-    "listen": records.Heard,
+    "listen": Heard,
     "who": records.Person,
     "rooms": records.Room,
     "conversations": records.Conversation,
-    "history": records.Message,
-    "search": records.Message,
+    "history": Message,
+    "search": Message,
     "status": records.Status,
     "key show": records.OwnKey,
     "key link": records.LinkCode,
@@ -50,7 +51,7 @@ PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
 }
 
 #: Further records of commands that print several kinds.
-ALSO_PRINTED: Final[dict[str, type[msgspec.Struct]]] = {"listen": records.NameChange, "history": records.NameChange}
+ALSO_PRINTED: Final[dict[str, type[msgspec.Struct]]] = {"listen": NameChange, "history": NameChange}
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

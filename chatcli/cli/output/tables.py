@@ -10,7 +10,6 @@ import click
 
 from chatcli.cli.output.layout import CONTINUED, expand_tabs, in_rows, shortened, width
 from chatcli.cli.output.streams import notice
-from chatcli.cli.output.times import local, moment
 from chatcli.protocol.values.text import printable, printable_line
 
 if TYPE_CHECKING:
@@ -97,19 +96,9 @@ def print_row(line: str, indent: int = CONTINUED) -> None:
 
 def print_json(record: Struct | Mapping[str, Any]) -> None:
     """Print one of :mod:`chatcli.cli.output.records` on one line."""
+    from chatcli.protocol.records import json_line
+
     click.echo(json_line(record))
-
-
-def json_line(record: Struct | Mapping[str, Any]) -> str:
-    """Return one of :mod:`chatcli.cli.output.records` as one line; control characters are escaped."""
-    import msgspec
-
-    line = msgspec.json.encode(record).decode()
-    if printable(line) != line:
-        import json
-
-        line = json.dumps(msgspec.to_builtins(record), separators=(",", ":"))  # escapes everything that is not ASCII
-    return line
 
 
 def print_messages(
@@ -119,8 +108,8 @@ def print_messages(
 
     Changes of the name are printed in their places; in a pipe, where each line is a message, on standard error.
     """
-    from chatcli.cli.output.records import of_change, of_message
     from chatcli.protocol.frames import Message
+    from chatcli.protocol.records import of_change, of_message
 
     if as_json:
         for item in _in_order(messages, changes):
@@ -140,6 +129,7 @@ def _in_order(messages: Sequence[Message], changes: Sequence[NameChange]) -> Seq
 
 def change_text(change: NameChange) -> str:
     """Return the sentence about a change of a name."""
+    from chatcli.cli.output.times import local
     from chatcli.client.names.sentences import sentence
 
     return f"{sentence(change, local(change.at))}."
@@ -147,6 +137,8 @@ def change_text(change: NameChange) -> str:
 
 def message_cells(message: Message, *, show_seq: bool = False) -> tuple[str, ...]:
     """Return the cells of a message's row in a pipe, none of them empty: place, time, from, to, text."""
+    from chatcli.protocol.records import moment
+
     cells = moment(message.at), message.sender, message.to, message.text
     return (str(message.seq), *cells) if show_seq else cells
 
@@ -177,6 +169,7 @@ def message_text(message: Message, starts: Mapping[int, str], before: str = "") 
         starts: the beginnings of others, by ``seq``.
         before: text before the first row.
     """
+    from chatcli.cli.output.times import local
     from chatcli.protocol.values.names import is_room
 
     sender, to = printable_line(message.sender), printable_line(message.to)

@@ -1,13 +1,8 @@
-"""Times of the protocol, milliseconds since 1970-01-01 UTC, as text."""
+"""Times of the protocol, milliseconds since 1970-01-01 UTC, as text for people."""
 
 from __future__ import annotations
 
 import datetime
-
-
-def moment(time: int) -> str:
-    """Return a time of the protocol as RFC 3339 in UTC, with milliseconds."""
-    return _utc(time).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def local(time: int) -> str:
@@ -26,9 +21,4 @@ def _here(time: int) -> datetime.datetime:
     from chatcli import zone
 
     zone.current()  # for `listen`, which may run for weeks
-    return _utc(time).astimezone()
-
-
-def _utc(time: int) -> datetime.datetime:
-    seconds, milliseconds = divmod(time, 1000)
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC) + datetime.timedelta(milliseconds=milliseconds)
+    return datetime.datetime.fromtimestamp(time // 1000, datetime.UTC).astimezone()

@@ -123,6 +123,11 @@ class Exchange:
         closing: whether the connection is to be closed after the answer.
     """
 
+    __slots__ = (
+        "_has_body", "_headless", "_in_chunks", "_length", "_most", "_parser", "_parts", "_raw", "_size", "_stage",
+        "_version", "_wants_json", "closing",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self._stage = _Stage.HEAD
         self._raw = b""  # what belongs to the next head
@@ -147,6 +152,11 @@ class Exchange:
     def reading(self) -> bool:
         """Whether a request has begun, and has yet to come whole."""
         return (self._stage is _Stage.HEAD and bool(self._raw)) or self._stage is _Stage.BODY
+
+    @property
+    def streaming(self) -> bool:
+        """Whether an answer of unknown length has begun."""
+        return self._stage is _Stage.STREAMING
 
     @property
     def waiting(self) -> int:

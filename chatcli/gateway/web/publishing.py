@@ -14,8 +14,8 @@ from chatcli.gateway.web.exchange import JSON, TEXT, Fault, Head
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
+from chatcli.protocol.records import moment
 from chatcli.protocol.values.ids import uuid8
-from chatcli.protocol.values.times import moment
 
 _MOST_KEY: Final = 255  # characters of an Idempotency-Key
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

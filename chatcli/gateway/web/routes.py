@@ -18,7 +18,7 @@ class Kind(enum.Enum):
     METRICS = "what the server counts"
     WEBSOCKET = "the beginning of a WebSocket"
     PUBLISH = "a message to a room or a person"
-    EVENTS = "the messages of a room or a person, as Server-Sent Events"
+    EVENTS = "the messages of one conversation, or of all, as Server-Sent Events"
     LINES = "the same as lines of JSON"
     HOOK = "a webhook"
     ASK = "a question"
@@ -29,7 +29,8 @@ class Route(NamedTuple):
 
     Attributes:
         kind: its kind.
-        name: the room or the person that it is about, as in ``#ops`` or ``bob``; the token of a webhook.
+        name: the room or the person that it is about, as in ``#ops`` or ``bob``, or empty for everything; the token of
+            a webhook.
     """
 
     kind: Kind
@@ -45,6 +46,8 @@ _FIXED: Final = {
     "/-/ws": (Kind.WEBSOCKET, ("GET",)),
     "/-/ask": (Kind.ASK, ("POST",)),
     "/-/hook": (Kind.HOOK, ("POST",)),
+    "/-/events": (Kind.EVENTS, _GET),
+    "/-/lines": (Kind.LINES, _GET),
 }
 _HOOK: Final = "/-/hook/"
 #: What may stand behind a name.

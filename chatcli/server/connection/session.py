@@ -53,6 +53,7 @@ class Session:
         revision: the newest revision of the protocol that the client knows.
         user: the user who is logged in; None before the welcome, and on a nameless query.
         token: the token in place of a key; None for a key.
+        only: the conversations to which the feed is limited besides, as :attr:`places`; None for no further limit.
         feed: the feed of messages, if the purpose includes one.
         deadlines: learn from the reader of frames that the client has sent something.
         leaving: whether the connection is closed as soon as everything is answered.
@@ -60,8 +61,8 @@ class Session:
 
     __slots__ = (
         "_account", "_handlers", "_input", "_login", "_state", "attached", "caller", "channel", "client", "deadlines",
-        "feed", "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "token",
-        "user",
+        "feed", "flow", "hub", "key", "leaving", "only", "output", "peer", "purpose", "revision", "shares_receipts",
+        "token", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, handlers: Mapping[type, Handler], opening: Opening) -> None:
@@ -77,6 +78,7 @@ class Session:
         self.revision = 0
         self.user: User | None = None
         self.token: Token | None = None
+        self.only: frozenset[int] | None = None
         self.feed: Feed | None = None
         self.leaving = False
         self.output = OutputBuffer(opening.wire, hub.batcher, self, hub.limits.unsent)
@@ -103,6 +105,12 @@ class Session:
         if self._account is None:
             self._account = Account(self, self.hub.rate_limits)
         return self._account
+
+    @property
+    def places(self) -> frozenset[int] | None:
+        """The conversations that its feed has, by the ids of the other users and of the rooms; None for all."""
+        places = None if self.token is None else self.token.places
+        return places if self.only is None else self.only if places is None else self.only & places
 
     @property
     def closed(self) -> bool:

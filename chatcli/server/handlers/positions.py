@@ -31,7 +31,7 @@ _SHARED: Final = 1000  # milliseconds within which the same count is shared
 
 def _ack(session: HubConnection, frame: f.Ack) -> None:
     feed = session.feed
-    if feed is None or (session.token is not None and session.token.places is not None):
+    if feed is None or session.places is not None:
         return  # one that has some conversations only does not know what the user has received
     receipts, seq = session.hub.receipts, min(frame.seq, feed.position)  # what was not sent cannot be received
     receipts.received(session, feed.user, seq)

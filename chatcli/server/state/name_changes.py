@@ -82,8 +82,8 @@ class NameChanges:
         line = encode(NameChange(name, record.what, record.at, record.seq, record.by))
         told = 0
         for other in self._concerned(user, record):
-            for feed in other.feeds:
-                if feed.connection.revision >= 1:
+            for feed in (*other.feeds, *other.limited_feeds):
+                if feed.connection.revision >= 1 and feed.includes_change(user.id):
                     feed.push(record.seq, line)
                     told += 1
         return told

@@ -224,10 +224,13 @@ class HttpConnection:
         if self._responder is None:
             self._site.hub.later(0, self._go_on)
 
-    def start_stream(self, content_type: str) -> None:
-        """Begin an answer of unknown length."""
+    def start_stream(self, content_type: str, headers: Headers = (), *, last: bool = False) -> None:
+        """Begin an answer of unknown length, after which the connection is closed if it is the last one."""
         self._count(HTTPStatus.OK)
-        self._write(self._exchange.start_stream(content_type))
+        self._exchange.closing |= last
+        if self._visit is not None:
+            self._visit.end()
+        self._write(self._exchange.start_stream(content_type, headers))
 
     def send_part(self, data: bytes) -> None:
         """Send a part of that answer."""
@@ -237,6 +240,11 @@ class HttpConnection:
         """End that answer."""
         self._write(self._exchange.end_stream())
         self._done()
+
+    def break_off(self) -> None:
+        """Close the connection without an end of that answer, so that the caller knows that there was more."""
+        self._exchange.closing = True
+        self._finish()
 
     def _refuse(self, fault: Fault, *, last: bool = False) -> None:
         self._exchange.closing |= last
@@ -335,7 +343,9 @@ class HttpConnection:
         """Answer what is open with the reason, and close."""
         if self._closed:
             return
-        if self._responder is not None or self._exchange.reading:
+        if self._exchange.streaming and self.session is not None:
+            self.session.close(code, text)  # which says so in the stream, and ends that
+        elif self._responder is not None or self._exchange.reading:
             self._cancel()
             status = HTTPStatus.SERVICE_UNAVAILABLE if code == codes.STOPPING else HTTPStatus.FORBIDDEN
             self._refuse(Fault(status, text, [("Retry-After", "5")]), last=True)

@@ -69,14 +69,17 @@ class Answering(Protocol):
     def refuse(self, fault: Fault) -> None:
         """Answer the request with an error."""
 
-    def start_stream(self, content_type: str) -> None:
-        """Begin an answer of unknown length."""
+    def start_stream(self, content_type: str, headers: Headers = (), *, last: bool = False) -> None:
+        """Begin an answer of unknown length, after which the connection is closed if it is the last one."""
 
     def send_part(self, data: bytes) -> None:
         """Send a part of that answer."""
 
     def end_stream(self) -> None:
         """End that answer."""
+
+    def break_off(self) -> None:
+        """Close the connection without an end of that answer, so that the caller knows that there was more."""
 
 
 class Responder(Protocol):

@@ -10,6 +10,7 @@ from chatcli.server.connection.opening import Opening
 from chatcli.server.connection.session import Session
 
 if TYPE_CHECKING:
+    from chatcli.server.connection.wire import Wire
     from chatcli.server.web.responders import Answering, Listener
     from chatcli.server.web.site import Site
 
@@ -58,8 +59,17 @@ class InnerWire:
 
 def open_session(site: Site, connection: Answering, listener: Listener) -> Session:
     """Return a new session within a request, which expects a ``hello``."""
+    return open_on(site, connection, InnerWire(listener, connection))
+
+
+def open_on(site: Site, connection: Answering, wire: Wire) -> Session:
+    """Return a new session within a request, which writes its lines to a wire."""
     outer = connection.opening
-    inner = Opening(site.hub, InnerWire(listener, connection), outer.peer, lambda _: None)
+    inner = Opening(site.hub, wire, outer.peer, _ignore)
     inner.caller = outer.caller
     inner.channel = None  # a token lets it in, and no key
     return Session(site.hub, site.handlers, inner)
+
+
+def _ignore(_data: bytes) -> None:
+    """Do nothing: nothing comes on this way."""

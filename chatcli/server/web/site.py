@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from chatcli.gateway.web.streaming import Renderers
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.table import Handler
@@ -30,6 +32,7 @@ class Site:
         handlers: the handler of each frame that a client may send once it is logged in.
         metrics: what is counted.
         in_thread: runs a function in another thread.
+        renderers: make streams of the lines of the server, once for all who get the same.
         insecure: whether callers from other machines may do without TLS.
     """
 
@@ -37,4 +40,5 @@ class Site:
     handlers: Mapping[type, Handler]
     metrics: Metrics
     in_thread: InThread
+    renderers: Renderers = field(default_factory=Renderers)
     insecure: bool = False

@@ -11,6 +11,7 @@ from chatcli.server.web.hooks import Hooking
 from chatcli.server.web.publishing import Publishing
 from chatcli.server.web.responders import Health, Page
 from chatcli.server.web.scraping import Scrape
+from chatcli.server.web.streaming import Stream
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.exchange import Head
@@ -36,5 +37,7 @@ def responder(site: Site, connection: Answering, route: Route, head: Head) -> Re
             return Publishing(connection, head, route.name, site.hub.limits.frame)
         case Kind.HOOK:
             return Hooking(site, connection, head, route.name)
+        case Kind.EVENTS | Kind.LINES:
+            return Stream(site, connection, route, head)
         case _:
             raise Fault(HTTPStatus.NOT_IMPLEMENTED, "This server does not do that yet.")

@@ -60,13 +60,13 @@ class Visit:
         if session is None or not session.welcomed:
             return None
         self._listener = None
-        _check_allowance(session)
+        check_allowance(session)
         self._listener = listener
         return session
 
     def _open(self, token: str, listener: Listener) -> None:
         session = open_session(self._site, self._connection, self)
-        _check_allowance(session)
+        check_allowance(session)
         self.session, self._token, self._listener = session, token, listener
         session.receive_frames([f.Hello(f.VERSION, purpose="send", token=token, revision=f.REVISION)])
 
@@ -106,6 +106,11 @@ class Visit:
             listener.ended()
 
 
-def _check_allowance(session: Session) -> None:
+def check_allowance(session: Session) -> None:
+    """Raise if a session would wait for an allowance.
+
+    Raises:
+        Fault: it would.
+    """
     if (seconds := session.account.debt()) > 0:
         raise fault(codes.TOO_MANY, _USED_UP, wait=seconds)

@@ -56,7 +56,7 @@ def command(limit: int, only_unread: bool, as_json: bool, account: Account) -> N
 
 
 def _last(one: ConversationInfo) -> tuple[str, str, str]:
-    from chatcli.cli.output.times import moment
+    from chatcli.protocol.records import moment
 
     return ("", "", "") if one.last is None else (moment(one.last.at), one.last.sender, one.last.text)
 
