@@ -9,14 +9,17 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from chatcli.errors import InputError, StoreError
+from chatcli.gateway.web.origins import Origins
 from chatcli.protocol import codes
 from chatcli.protocol.values.address import Address
 from chatcli.server.batcher import TickBatcher
@@ -27,6 +30,7 @@ from chatcli.server.handlers.table import handlers
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
+from chatcli.server.listeners.own_names import own_names
 from chatcli.server.listeners.rejections import Rejections
 from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import Service, TcpConnection, limit_unsent
@@ -52,6 +56,7 @@ _GOODBYE_SECONDS: Final = 1.0  # that it waits then for the connections to close
 _ACCEPTED_AT_ONCE: Final = 8
 _STDIN: Final = 0
 _SPARE_FILES: Final = 128  # descriptors that are not connections
+_FOR_HTTP: Final = "chatcli.server.web.connection"
 _SWITCH: Final = 0.0002  # seconds that the log's writer waits for the interpreter between two statements, about
 
 
@@ -148,6 +153,8 @@ async def _serve(settings: Settings, on_ready: Callable[[Serving], None]) -> Non
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         warnings = [*(f"Not served: {reason}" for reason in server.missing), *server.certificates.faults()]
         on_ready(Serving(server.addresses, server.hub.server_key, warnings))
+        # What HTTP needs takes a while to load: the first such caller must not keep the others waiting for that.
+        threading.Thread(target=import_module, args=(_FOR_HTTP,), name="loading", daemon=True).start()
         notifier.ready(status)
         notifier.start_watchdog(loop.call_later)
         await stop.wait()
@@ -206,6 +213,7 @@ class Server:
 
         def set_key(fingerprint: str) -> None:
             hub.server_key = fingerprint
+            site.origins = _origins(settings, certificates, addresses[0].port)
 
         with contextlib.ExitStack() as opened:
             sockets, missing = bind((settings.address.host, *settings.hosts), settings.address.port)
@@ -220,12 +228,21 @@ class Server:
             audit = Audit(settings.data / "audit.log", loop.call_soon_threadsafe)
             operators = Operators(hub, audit, Reports(certificates, addresses, hub.clock()))
             opened.callback(operators.close)
+            site = Site(
+                hub=hub,
+                handlers=handlers(operators),
+                metrics=Metrics(hub, _in_thread),
+                in_thread=_in_thread,
+                insecure=settings.insecure,
+                origins=_origins(settings, certificates, addresses[0].port),
+                proxies=settings.proxies,
+            )
             server = cls(
                 hub=hub,
                 operators=operators,
                 certificates=CertificateWatch(certificates, loop.call_soon_threadsafe, set_key),
                 admin_listener=await _listen_for_commands(settings.data, operators),
-                listeners=await _listen(sockets, _make_service(settings, hub, operators, certificates)),
+                listeners=await _listen(sockets, _make_service(site, certificates)),
                 addresses=addresses,
                 missing=missing,
                 keep=settings.keep,
@@ -295,19 +312,18 @@ def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
     )
 
 
-def _make_service(settings: Settings, hub: Hub, operators: Operators, certificates: Certificates) -> Service:
-    handshakes = HandshakeQueue(hub.counts)
+def _origins(settings: Settings, certificates: Certificates, port: int) -> Origins:
+    return Origins(own_names(certificates.identity.chain[0].names, settings.web_names, os.environ, port), port)
+
+
+def _make_service(site: Site, certificates: Certificates) -> Service:
+    counts = site.hub.counts
+    handshakes = HandshakeQueue(counts)
     return Service(
-        site=Site(
-            hub=hub,
-            handlers=handlers(operators),
-            metrics=Metrics(hub, _in_thread),
-            in_thread=_in_thread,
-            insecure=settings.insecure,
-        ),
+        site=site,
         certificates=certificates,
         handshakes=handshakes,
-        rejections=Rejections(certificates, handshakes, hub.counts),
+        rejections=Rejections(certificates, handshakes, counts),
     )
 
 

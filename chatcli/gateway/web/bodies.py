@@ -63,7 +63,7 @@ class SizedBody:
         return not self.left
 
     def read(self, raw: bytearray) -> bytes:
-        """Return what there is of the body, which is removed from what has come."""
+        """Return the part of the body that is there, which is removed from what has come."""
         data = bytes(raw[: self.left])
         del raw[: self.left]
         self.left -= len(data)

@@ -152,8 +152,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_has_body", "_headless", "_in_chunks", "_length", "_most", "_parser", "_parts", "_raw", "_size", "_stage",
-        "_version", "_wants_json", "closing",
+        "_body", "_dropped", "_expecting", "_headless", "_in_chunks", "_most", "_raw", "_reader", "_searched", "_stage",
+        "_version", "_wants_json", "closing", "lingering",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -183,14 +183,19 @@ class Exchange:
         return (self._stage is _Stage.HEAD and bool(self._raw)) or self._stage in (_Stage.BODY, _Stage.DRAINING)
 
     @property
-    def busy(self) -> bool:
-        """Whether :meth:`next` has more to read in what has come."""
-        return self._reader is not None and self._reader.busy
+    def owing(self) -> bool:
+        """Whether a request waits for its answer."""
+        return self._stage in (_Stage.JUDGING, _Stage.BODY, _Stage.ANSWERING)
 
     @property
     def streaming(self) -> bool:
-        """Whether an answer of unknown length has begun."""
+        """Whether an answer has begun, and has yet to end."""
         return self._stage is _Stage.STREAMING
+
+    @property
+    def busy(self) -> bool:
+        """Whether :meth:`next` has more to read in what has come."""
+        return self._reader is not None and self._reader.busy
 
     @property
     def waiting(self) -> int:
@@ -421,6 +426,8 @@ class Exchange:
         self._in_chunks = self._version != "1.0" and not self._headless
         data = self._begin(HTTPStatus.OK, fields)
         self._stage = _Stage.STREAMING
+        self._reader = None  # a stream lasts for days
+        self._body = bytearray()
         return data
 
     def part(self, data: bytes) -> bytes:

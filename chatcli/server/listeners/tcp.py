@@ -110,7 +110,8 @@ class TcpConnection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         # Interned: whoever comes from the same address shares one string.
         peer = Address(sys.intern(name[0]), name[1]) if name else Address("?", 0)
-        if not hub.rate_limits.add_connection(peer.host):
+        # A proxy is not counted: those on whose behalf it calls are.
+        if not self._service.site.believes(peer.host) and not hub.rate_limits.add_connection(peer.host):
             most = hub.limits.connections_per_address
             text = f"Your address has {_connections(most)} open, which is the limit: close some first."
             self._service.rejections.reject(transport, codes.TOO_MANY, text)
@@ -225,7 +226,11 @@ class TcpConnection(asyncio.Protocol):
         return self._end
 
     def _reject(self, opening: Opening, data: bytes) -> None:
-        opening.close_with(rejections.answer(data, codes.MALFORMED, NOT_OURS))
+        if dialect(data) is Dialect.HTTP2:
+            text, status = "This is a chatcli server, which speaks HTTP/1.1.", "505 HTTP Version Not Supported"
+            opening.close_with(rejections.answer(data, codes.MALFORMED, text, status))
+        else:
+            opening.close_with(rejections.answer(data, codes.MALFORMED, NOT_OURS))
 
     def _start_tls(self, opening: Opening, data: bytes, on_bytes: Callable[[bytes], None]) -> None:
         """Put TLS on top; the plaintext has a first word of its own."""

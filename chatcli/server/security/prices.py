@@ -27,6 +27,9 @@ NOTIFIED: Final = 1.0  # points: each connection that gets news of a change
 LISTED: Final = 0.1  # points: each user in a long answer
 SHARE: Final = 100  # connections of a room for which a message costs one more message
 
+REQUEST: Final = 5.0  # points: a request of HTTP, in addition to what is done for it
+REQUEST_PORTION: Final = 5.0  # points: a portion of a body in small chunks
+
 GREETING_KIB: Final = 4.0  # points for a KiB before the welcome, when no client needs more than a few
 
 #: Points for each frame of clients. A message costs none: it is paid from the purse of messages.

@@ -69,6 +69,9 @@ class Answering(Protocol):
     def refuse(self, fault: Fault) -> None:
         """Answer the request with an error."""
 
+    def fail(self, error: Exception) -> None:
+        """Log an exception, and answer the request with an error of the server."""
+
     def start_stream(self, content_type: str, headers: Headers = (), *, last: bool = False) -> None:
         """Begin an answer of unknown length, after which the connection is closed if it is the last one."""
 

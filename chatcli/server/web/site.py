@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from chatcli.gateway.web.origins import Origins
 from chatcli.gateway.web.streaming import Renderers
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ class InThread(Protocol):
         """Run a function that raises nothing, and pass on its result in this thread."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Site:
     """Everything that the connections of callers by HTTP share.
 
@@ -34,6 +36,8 @@ class Site:
         in_thread: runs a function in another thread.
         renderers: make streams of the lines of the server, once for all who get the same.
         insecure: whether callers from other machines may do without TLS.
+        origins: the server's own names; others take their place when the certificate is read again.
+        proxies: those who are believed on whose behalf they call.
     """
 
     hub: Hub
@@ -42,3 +46,16 @@ class Site:
     in_thread: InThread
     renderers: Renderers = field(default_factory=Renderers)
     insecure: bool = False
+    origins: Origins = field(default_factory=lambda: Origins((), 0))
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def believes(self, host: str) -> bool:
+        """Return whether an address is that of a proxy which is believed on whose behalf it calls."""
+        if not self.proxies:
+            return False
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return any((mapped or address) in network for network in self.proxies)

@@ -86,7 +86,7 @@ def test_reason_in_callers_protocol(full: ThreadServer, words: bytes, begin: byt
     [
         (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
         (b"SSH-2.0-x\r\n", b"SSH-2.0-chatcli"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"HTTP/1.1 505 HTTP Version Not Supported\r\n"),
         (b"CAP LS 302\r\nNICK alice\r\n", b"ERROR :This is a chatcli server"),
         (b"quit\r\n", b"ERROR :This is a chatcli server"),
         (b"hello\n", b'{"t":"bye","code":"malformed"'),

@@ -1,0 +1,57 @@
+"""Counts the seconds of a connection of HTTP, in ticks: while the process stands still, no deadline comes closer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+REQUEST: Final = 30.0  # seconds for a whole request
+GAP: Final = 10.0  # seconds without a byte of it
+IDLE: Final = 60.0  # seconds between two requests
+LINGER: Final = 1.0  # seconds for a caller to take the last answer while it sends something that nobody reads
+
+
+class RequestDeadlines:
+    """Seconds of one connection.
+
+    Args:
+        age: seconds since the connection was opened.
+
+    Attributes:
+        age: seconds since the request began, or since the last one was answered; after the last one, since that.
+        gap: seconds without a byte of it.
+        stalled: seconds in which the caller has taken nothing of what it is sent.
+    """
+
+    __slots__ = ("_unsent", "age", "gap", "stalled")
+
+    def __init__(self, age: float) -> None:
+        self._unsent = 0
+        self.age = age
+        self.gap = 0.0
+        self.stalled = 0.0
+
+    def restart(self) -> None:
+        """Count anew: a request begins, or is answered."""
+        self.age = self.gap = 0.0
+
+    def tick(self, seconds: float, unsent: int, *, held: bool) -> None:
+        """Count a tick.
+
+        Args:
+            seconds: its length.
+            unsent: bytes that the caller has yet to take.
+            held: whether the server keeps the caller from sending anything.
+        """
+        self.stalled = self.stalled + seconds if unsent and unsent >= self._unsent else 0.0
+        self._unsent = unsent
+        if not held:
+            self.age += seconds
+            self.gap += seconds
+
+    def late(self, head: float | None) -> bool:
+        """Return whether a request takes too long.
+
+        Args:
+            head: seconds for the head, if that is what has yet to come.
+        """
+        return self.gap > GAP or self.age > (REQUEST if head is None else head)
