@@ -169,8 +169,8 @@ def _complete() -> int:
 def _end(status: int) -> NoReturn:
     """End the process without the interpreter's clean-up, which would take milliseconds.
 
-    Nothing is lost: files, sockets and databases are closed where they were opened, and there are no exit handlers.
-    Threads that still run are waited for.
+    Nothing is lost: files, sockets and databases are closed where they were opened. Threads that still run are waited
+    for, and so is what a tunnel has yet to send; there are no other exit handlers.
     """
     if threading.active_count() > 1:
         sys.exit(status)

@@ -120,6 +120,16 @@ def test_join_and_listen(server: ThreadServer, forwarder: Forwarder, home: Home)
     assert [int(text.rsplit(" ", 1)[1]) for text in texts] == list(range(10))
 
 
+def test_idle_connections(server: ThreadServer, forwarder: Forwarder, home: Home) -> None:
+    """A forwarder that closes what is idle loses nothing: the listener comes back."""
+    forwarder.idle = 0.3
+    at = ("--server", str(forwarder.address), "--pin", server.hub.server_key)
+    with server.joined("ann") as ann, Program("listen", "--user", "bot", *at, **home) as bot:
+        eventually(lambda: len(forwarder.requests) > 2, "the listener has come back twice")
+        ann.sends("bot", "still there?")
+        bot.prints("still there?")
+
+
 def test_a_thousand_messages_each_way(server: ThreadServer, forwarder: Forwarder, tmp_path: Path) -> None:
     """The forwarder is killed five times meanwhile: each message comes once, and in order."""
     at = ("--server", str(forwarder.address), "--pin", server.hub.server_key)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
@@ -26,6 +28,7 @@ from chatcli.client.transport.dialer import HungUp
 from chatcli.client.transport.proxies import HEADER_VARIABLE, headers_in_environment, proxy_for
 from chatcli.client.transport.tunnel_pump import Pump
 from chatcli.client.transport.tunnel_tls import TlsLayers
+from chatcli.client.transport.upgrade import NotHttp, read_head
 from chatcli.errors import ChatError, ForeignAnswer, InputError, ServerNotTrusted, ServerUnreachable
 from chatcli.protocol.values.address import Address, parse_address
 from tests.client.tls_server import own_address
@@ -128,6 +131,19 @@ def test_answers_of_others(gate: Forwarder, raw: bytes, sentence: str) -> None:
     assert error.args[0] == str(error)
     with pytest.raises(ForeignAnswer, match=sentence):
         raise error
+
+
+@given(st.one_of(st.binary(), st.binary().map(lambda rest: b"HTTP/1.1 2" + rest)), st.binary())
+def test_heads(data: bytes, more: bytes) -> None:
+    """Whatever comes is a head, none, or the beginning of one; what follows changes no head."""
+    try:
+        head = read_head(data)
+    except NotHttp:
+        return
+    if head is not None:
+        assert read_head(data + more) == head
+        assert 100 <= head.status <= 999
+        assert f"{head} {head.location}".isprintable()
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
