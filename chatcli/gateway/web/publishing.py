@@ -103,10 +103,10 @@ def message(head: Head, to: str, body: bytes, identity: Identity) -> f.Send:
     posted = decoded(body, _Posted)
     if posted.id is not None:
         if identifier not in (None, posted.id.lower()):
-            raise _invalid('"id" and the header "Idempotency-Key" are different: leave out one of them.')
+            raise invalid('"id" and the header "Idempotency-Key" are different: leave out one of them.')
         identifier = posted.id.lower()
     if answered is not None and posted.re not in (None, answered):
-        raise _invalid('"re" is there twice, and different: leave out one of them.')
+        raise invalid('"re" is there twice, and different: leave out one of them.')
     return f.Send(identifier or identity.new, to, posted.text, answered if posted.re is None else posted.re)
 
 
@@ -119,7 +119,7 @@ def text_of(body: bytes) -> str:
     try:
         return body.decode().removesuffix("\n")
     except UnicodeDecodeError:
-        raise _invalid(_NO_UTF8) from None
+        raise invalid(_NO_UTF8) from None
 
 
 def decoded(body: bytes, shape: type[Shape]) -> Shape:
@@ -132,7 +132,7 @@ def decoded(body: bytes, shape: type[Shape]) -> Shape:
         return msgspec.json.decode(body, type=shape)
     except _UNDECODABLE as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
-        raise _invalid(f"That JSON is not understood: {reason}.") from None
+        raise invalid(f"That JSON is not understood: {reason}.") from None
 
 
 def parameters(head: Head, known: set[str]) -> dict[str, str]:
@@ -148,7 +148,7 @@ def parameters(head: Head, known: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in all_parameters(head, known):
         if name in found:
-            raise _invalid(f'The parameter "{name}" is there twice.')
+            raise invalid(f'The parameter "{name}" is there twice.')
         found[name] = value
     return found
 
@@ -162,13 +162,13 @@ def all_parameters(head: Head, known: set[str]) -> list[tuple[str, str]]:
     try:
         pairs = parse_qsl(head.query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except ValueError:
-        raise _invalid("The query of this address is not understood.") from None
+        raise invalid("The query of this address is not understood.") from None
     for name, _ in pairs:
         if name.lower() in _SECRETS:
-            raise _invalid('A token stands in the header "Authorization", not in the address, which others can read.')
+            raise invalid('A token stands in the header "Authorization", not in the address, which others can read.')
         if name not in known:
             listed = ", ".join(sorted(known))
-            raise _invalid(f"There is a parameter in this address that is not known here; these are: {listed}.")
+            raise invalid(f"There is a parameter in this address that is not known here; these are: {listed}.")
     return pairs
 
 
@@ -183,7 +183,7 @@ def key_id(head: Head, identity: Identity) -> str | None:
         return None
     key = key.strip().removeprefix('"').removesuffix('"')  # quotes: as in draft-ietf-httpapi-idempotency-key-header
     if not key or len(key) > _MOST_KEY:
-        raise _invalid(f'An "Idempotency-Key" has 1 to {_MOST_KEY} characters: a UUID, or any name for this message.')
+        raise invalid(f'An "Idempotency-Key" has 1 to {_MOST_KEY} characters: a UUID, or any name for this message.')
     if _UUID.fullmatch(key):
         return key.lower()
     return uuid8(hashlib.blake2b(key.encode(), key=identity.secret, digest_size=16).digest())
@@ -191,11 +191,12 @@ def key_id(head: Head, identity: Identity) -> str | None:
 
 def _seq(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) <= len(str(f.MAX_SEQ)) and int(value) <= f.MAX_SEQ):
-        raise _invalid('"re" is the number of the message that is answered, as in ?re=4711.')
+        raise invalid('"re" is the number of the message that is answered, as in ?re=4711.')
     return int(value)
 
 
-def _invalid(text: str) -> Fault:
+def invalid(text: str) -> Fault:
+    """Return the error for a request that makes no sense."""
     return fault(codes.INVALID, text)
 
 

@@ -22,6 +22,7 @@ class Kind(enum.Enum):
     LINES = "the same as lines of JSON"
     HOOK = "a webhook"
     ASK = "a question"
+    ANSWER = "the answer to a question"
 
 
 class Route(NamedTuple):
@@ -30,7 +31,7 @@ class Route(NamedTuple):
     Attributes:
         kind: its kind.
         name: the room or the person that it is about, as in ``#ops`` or ``bob``, or empty for everything; the token of
-            a webhook.
+            a webhook; the number of a question.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ _FIXED: Final = {
     "/-/lines": (Kind.LINES, _GET),
 }
 _HOOK: Final = "/-/hook/"
+_ASK: Final = "/-/ask/"
 #: What may stand behind a name.
 _STREAMS: Final = {"events": Kind.EVENTS, "lines": Kind.LINES}
 
@@ -66,6 +68,8 @@ def find(head: Head) -> Route:
         return _permitted(head, Route(kind), methods)
     if head.path.startswith(_HOOK):
         return _permitted(head, Route(Kind.HOOK, head.path.removeprefix(_HOOK)), ("POST",))
+    if head.path.startswith(_ASK):
+        return _permitted(head, Route(Kind.ANSWER, head.path.removeprefix(_ASK)), ("GET",))
     first, *others = head.path.removeprefix("/").split("/")  # before it is decoded: a name may have a slash
     if not first or first == "-" or len(others) > 1:
         raise _unknown()

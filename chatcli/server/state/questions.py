@@ -189,6 +189,11 @@ class Questions:
             self.stop(session, question)
         return wait.message
 
+    def until(self, session: Connection, question: int) -> int | None:
+        """Return when a question closes for which a connection waits; None for never, and while that is not known."""
+        wait = self._waiting.get(question, {}).get(session)
+        return None if wait is None else wait.until
+
     def stop(self, session: Connection, question: int) -> None:
         """Have a connection stop waiting for the answer to a question."""
         self._awaited.get(session, set()).discard(question)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.routes import Kind
+from chatcli.server.web.asking import Asking, Awaiting
 from chatcli.server.web.hooks import Hooking
 from chatcli.server.web.publishing import Publishing
 from chatcli.server.web.responders import Health, Page
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from chatcli.server.web.site import Site
 
 
-def responder(site: Site, connection: Answering, route: Route, head: Head) -> Responder:
+def responder(  # noqa: PLR0911 (a table)
+    site: Site, connection: Answering, route: Route, head: Head
+) -> Responder:
     """Return the responder for a request.
 
     Raises:
@@ -39,5 +42,9 @@ def responder(site: Site, connection: Answering, route: Route, head: Head) -> Re
             return Hooking(site, connection, head, route.name)
         case Kind.EVENTS | Kind.LINES:
             return Stream(site, connection, route, head)
+        case Kind.ASK:
+            return Asking(site, connection, head)
+        case Kind.ANSWER:
+            return Awaiting(site, connection, head, route.name)
         case _:
             raise Fault(HTTPStatus.NOT_IMPLEMENTED, "This server does not do that yet.")
