@@ -310,6 +310,11 @@ class HttpConnection:
         return self._visit
 
     @property
+    def secure(self) -> bool:
+        """Whether the connection is within TLS."""
+        return self._secure
+
+    @property
     def unsent(self) -> int:
         """Bytes that the socket has yet to take."""
         return self._wire.get_write_buffer_size()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
+from chatcli.gateway.web.pages import front_page
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Fault, Headers
+    from chatcli.gateway.web.exchange import Fault, Head, Headers
     from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.opening import Opening
@@ -55,6 +56,10 @@ class Answering(Protocol):
     @property
     def visit(self) -> Visiting:
         """The session that requests share which say something, one after the other."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is within TLS."""
 
     @property
     def unsent(self) -> int:
@@ -170,9 +175,22 @@ class Health(AtOnce):
         self._connection.answer_text(HTTPStatus.OK, "ok")
 
 
-class Page(AtOnce):
-    """Shows the page that says what this is."""
+class Root(AtOnce):
+    """Shows the page that says what this is.
+
+    Args:
+        site: everything that such connections share.
+        connection: what is answered.
+        head: the request.
+    """
+
+    def __init__(self, site: Site, connection: Answering, head: Head) -> None:
+        super().__init__(connection)
+        self._site = site
+        self._head = head
 
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
         """Answer the request."""
-        self._connection.answer_text(HTTPStatus.OK, 'This is a chatcli server: people reach it with "chatcli join".')
+        secure = self._connection.secure
+        page = front_page(self._head, self._site.hub.server_key, secure=secure)
+        self._connection.answer(HTTPStatus.OK, page.content_type, page.body, page.headers)

@@ -10,7 +10,7 @@ from chatcli.gateway.web.routes import Kind
 from chatcli.server.web.asking import Asking, Awaiting
 from chatcli.server.web.hooks import Hooking
 from chatcli.server.web.publishing import Publishing
-from chatcli.server.web.responders import Health, Page
+from chatcli.server.web.responders import Health, Root
 from chatcli.server.web.scraping import Scrape
 from chatcli.server.web.streaming import Stream
 
@@ -31,7 +31,7 @@ def responder(  # noqa: PLR0911 (a table)
     """
     match route.kind:
         case Kind.PAGE:
-            return Page(connection)
+            return Root(site, connection, head)
         case Kind.HEALTH:
             return Health(site, connection)
         case Kind.METRICS:

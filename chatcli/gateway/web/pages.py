@@ -1,0 +1,119 @@
+"""The page at the root: it says what this is, and how to join."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from chatcli.gateway.web.exchange import TEXT, Head, Headers
+from chatcli.protocol.values.authority import Authority, parse_authority
+
+_HTML: Final = "text/html; charset=utf-8"
+#: Headers of requests that come through a proxy, which has its own TLS.
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via")
+
+_STYLE: Final = """
+:root { color-scheme: light dark; }
+body { margin: 0 auto; max-width: 40rem; padding: 1.5rem 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.5rem; line-height: 1.2; margin: 0 0 1rem; }
+h2 { font-size: 1.1rem; margin: 1.5rem 0 0.5rem; }
+p { margin: 0.5rem 0; }
+code { font: 0.9rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
+pre { margin: 0.5rem 0; padding: 0.75rem; border: 1px solid; border-radius: 0.25rem; white-space: pre-wrap; }
+"""
+_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_NOTHING_ELSE: Final = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_HEADERS: Final = (
+    ("Content-Security-Policy", f"default-src 'none'; style-src 'sha256-{_DIGEST}'; {_NOTHING_ELSE}"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+    ("Vary", "Accept"),
+)
+
+_PAGE: Final = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>chatcli</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>This is a chatcli server</h1>
+<p>A chat for people who live in terminals, and for their scripts.</p>
+<h2>Join</h2>
+<p>In a terminal, with the program <code>chatcli</code> installed:</p>
+<pre><code>{command}</code></pre>
+<p>The first time, <code>join</code> shows the key of the server:</p>
+<pre><code>{fingerprint}</code></pre>
+<p>Compare it with the key that the person who runs the server has given you, and not only with this page: whoever could
+put another server in the place of this one could change the page, too.</p>
+<h2>From a script</h2>
+<p>With a token, which <code>chatcli key token</code> makes, this says something in the room <code>#ops</code>:</p>
+<pre><code>{curl}</code></pre>
+</main>
+</body>
+</html>
+"""
+_TEXT: Final = """This is a chatcli server: a chat for people who live in terminals, and for their scripts.
+
+To join, in a terminal:
+    {command}
+
+The key of the server, to be compared with the one that you were given by the person who runs it:
+    {fingerprint}
+
+With a token, which "chatcli key token" makes, this says something in the room #ops:
+    {curl}
+"""
+
+
+class Page(NamedTuple):
+    """A page.
+
+    Attributes:
+        content_type: the type of its content.
+        body: the content.
+        headers: further headers of the answer.
+    """
+
+    content_type: str
+    body: bytes
+    headers: Headers
+
+
+def front_page(head: Head, fingerprint: str, *, secure: bool) -> Page:
+    """Return the page at the root: as HTML for browsers, as text for anything else.
+
+    Args:
+        head: the request.
+        fingerprint: of the server's key.
+        secure: whether the request came within TLS.
+    """
+    address, base = _addresses(head.headers, secure=secure)
+    words = {
+        "command": f"chatcli join --server {address}",
+        "fingerprint": fingerprint,
+        "curl": f'curl -d "deploy done" -H "Authorization: Bearer $TOKEN" {base}/ops',
+    }
+    if "text/html" not in head.headers.get("accept", "").lower():
+        return Page(TEXT, _TEXT.format_map(words).encode(), [("Vary", "Accept")])
+    escaped = {name: html.escape(value) for name, value in words.items()}
+    return Page(_HTML, _PAGE.format(style=_STYLE, **escaped).encode(), _HEADERS)
+
+
+def _addresses(headers: Mapping[str, str], *, secure: bool) -> tuple[str, str]:
+    """Return the server's address for the program, and that for HTTP, as the caller has reached it."""
+    own = parse_authority(headers.get("host", ""))
+    if any(name in headers for name in _FORWARDED):
+        named = parse_authority(headers.get("x-forwarded-host", "")) or own
+        return (f"https://{named}", f"https://{named}") if named is not None else ("HOST", "https://HOST")
+    if own is None:
+        return "HOST", "https://HOST"
+    port = own.port or (443 if secure else 80)
+    return str(Authority(own.host, port)), f"{'https' if secure else 'http'}://{own}"

@@ -1,0 +1,52 @@
+"""The page at the root: for browsers, for curl, and safe with whatever the caller claims."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+
+from tests.server.web.callers import calls
+from tests.support import ThreadServer
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_for_browsers(server: ThreadServer, *, tls: bool) -> None:
+    """It has the command with the address that the browser has asked, and the key; and nothing from elsewhere."""
+    with calls(server, tls=tls) as http:
+        page = http.gets("/", Accept=BROWSER)
+        assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert f"chatcli join --server {server.address}" in page.text
+        assert server.hub.server_key in page.text
+        assert f"{'https' if tls else 'http'}://{server.address}/ops" in page.text
+        assert not re.search(r"<script|<a |<img|<link|src=|href=|style=| on\w+=", page.text)
+        style = page.text.partition("<style>")[2].partition("</style>")[0]
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert page.headers["vary"] == "Accept"
+
+
+def test_for_curl(server: ThreadServer) -> None:
+    """Whoever does not ask for HTML gets text."""
+    with calls(server) as http:
+        page = http.gets("/", Accept="*/*")
+        assert page.headers["content-type"] == "text/plain; charset=utf-8"
+        assert f"\n    chatcli join --server {server.address}\n" in page.text
+        assert "<" not in page.text
+        http.begins("HEAD", "/")
+        assert http.hears().text == ""
+
+
+def test_through_a_proxy(server: ThreadServer) -> None:
+    """The way back leads through HTTPS, by the name that the proxy was called by."""
+    with calls(server) as http:
+        page = http.gets("/", X_Forwarded_Host="name-8080.app.github.dev", X_Forwarded_Proto="https")
+        assert "chatcli join --server https://name-8080.app.github.dev\n" in page.text
+        page = http.gets("/", X_Forwarded_Host="<script>", Accept=BROWSER)
+        assert "<script>" not in page.text
