@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import urllib.parse
 from collections.abc import Mapping
 from typing import Final
@@ -55,9 +55,9 @@ def understand(headers: Mapping[str, str], body: bytes, *, key: bytes, limit: in
     Args:
         headers: the headers of the request, with their names in lower case.
         body: the body of the request.
-        key: a secret of this hook of at most 64 bytes, such as the digest of its token. Ids are made with it, since
-            GitHub and Alertmanager send the same event to each hook that wants it, and nobody else may know an id
-            in advance and take it.
+        key: a secret of this hook, such as the digest of its token and the place that messages go to. Ids are made with
+            it, since GitHub and Alertmanager send the same event to each hook that wants it, and nobody else may know
+            an id in advance and take it.
         limit: the bytes of UTF-8 that a text may have.
 
     Raises:
@@ -129,4 +129,4 @@ def _made_id(key: bytes, identity: tuple[object, ...] | None) -> str | None:
     if identity is None:
         return None
     # ascii() keeps the parts apart, and can write any text.
-    return uuid8(hashlib.blake2b(ascii(identity).encode(), key=key, digest_size=16).digest())
+    return uuid8(hmac.digest(key, ascii(identity).encode(), "sha256"))

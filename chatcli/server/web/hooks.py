@@ -64,10 +64,10 @@ class Hooking(Saying):
             return
         to = self._place(session.token)
         if len(body) <= _LONG:
-            self._said(to, self._understand(body))
+            self._said(to, self._understand(to, body))
         else:
             session.account.charge(len(body) * _KIB)
-            self._site.in_thread(lambda: self._understand(body), lambda made: self._said(to, made))
+            self._site.in_thread(lambda: self._understand(to, body), lambda made: self._said(to, made))
 
     def _place(self, token: Token) -> str:
         """Return the name of the place that the message goes to.
@@ -81,9 +81,10 @@ class Hooking(Saying):
             raise fault(codes.INVALID, _EVERYWHERE)
         return self._site.hub.name_of(*token.places)
 
-    def _understand(self, body: bytes) -> Hook | Fault | None:
+    def _understand(self, to: str, body: bytes) -> Hook | Fault | None:
         """Return the message of a body, or the reason for a refusal. It may run in another thread."""
-        limit, key = self._site.hub.limits.text, token_digest(self.token)
+        # Of the same event, each place gets a message of its own.
+        limit, key = self._site.hub.limits.text, token_digest(self.token) + to.encode()
         try:
             return hooks.understand(self.head.headers, body, key=key, limit=limit)
         except Refused as refusal:

@@ -80,6 +80,21 @@ def test_place(server: ThreadServer, alice: Caller, bob: Caller, token: str) -> 
     assert [bob.hears("message")["text"] for _ in range(5)] == ["x", "y", "x", "y", "z"]
 
 
+def test_same_event_for_two_places(server: ThreadServer, alice: Caller, bob: Caller, token: str) -> None:
+    """An event that is posted to two addresses with the same token is a message in each place, and in each once."""
+    alice.enters("#dev")
+    bob.enters("#dev")
+    both = makes_token(alice)
+    body = json.dumps({"zen": "Design for failure."})
+    delivery = {"X_GitHub_Event": "ping", "X_GitHub_Delivery": str(uuid.uuid4()), "Content_Type": JSON}
+    with calls(server) as http:
+        for room in ("ops", "dev", "ops", "dev"):
+            seq_of(http.posts(f"/-/hook/{both}?to=%23{room}", body, **delivery))
+        seq_of(http.posts(f"/-/hook/{token}", body, **delivery))
+        seq_of(http.posts(f"/-/hook/{token}", "last"))
+    assert [bob.hears("message")["to"] for _ in range(4)] == ["#ops", "#dev", "#ops", "#ops"]
+
+
 def test_refused(server: ThreadServer, token: str) -> None:
     """Without a token, with a wrong one, with what no hook sends, and with the wrong method."""
     with calls(server) as http:
