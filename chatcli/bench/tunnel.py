@@ -13,6 +13,7 @@ from typing import Final
 from chatcli.errors import ServerUnreachable
 
 _CHUNK: Final = 65536  # bytes
+_RECORD: Final = 16384  # bytes of data in a record of TLS at most
 _MOST_HEAD: Final = 16384  # bytes of the answer to the request
 _SWITCHED: Final = re.compile(rb"HTTP/1\.1 101 ")
 _FINAL_BINARY: Final = 0x82
@@ -23,7 +24,7 @@ _MASKED: Final = 0x80
 _MASK: Final = bytes(4)
 _SHORT: Final = 125  # bytes of content, beyond which the length stands behind the first two bytes
 _LONGEST: Final = 65535  # bytes of content in a frame of ours: the server accepts about twice as many
-_LENGTH_16, _LENGTH_64 = 126, 127
+_LENGTH_16: Final = 126  # in the place of the length, if that follows in two bytes; one more: in eight
 
 
 class Tunnel:
@@ -122,15 +123,18 @@ class Tunnel:
             ssl.SSLWantReadError: there is none.
             OSError: the connection is broken.
         """
-        parts: list[bytes] = []
         self._receive()
-        try:
-            while part := self._tls.read(_CHUNK):
-                parts.append(part)
-        except ssl.SSLWantReadError:
-            if not parts:
-                raise
-        return b"".join(parts)
+        incoming, tls = self._incoming, self._tls
+        data = tls.read(_RECORD)
+        while incoming.pending or tls.pending():  # without asking TLS once more than there are records
+            try:
+                part = tls.read(_RECORD)
+            except ssl.SSLWantReadError:
+                break
+            if not part:
+                break
+            data += part
+        return data
 
     def _frame(self) -> None:
         """Put what TLS has to send into frames."""
@@ -163,28 +167,34 @@ class Tunnel:
         self._parse(self._read())
 
     def _parse(self, data: bytes) -> None:
-        data = self._unread + data
-        start = 0
-        while True:
-            if self._content:
-                part = data[start : start + self._content]
-                start += len(part)
-                self._content -= len(part)
-                if not self._ignored:
-                    self._incoming.write(part)
-            size = len(data) - start
-            if self._content or size < 2:
-                break
-            length, header = data[start + 1] & 0x7F, 2
-            if length == _LENGTH_16:
-                header = 4
-            elif length == _LENGTH_64:
-                header = 10
+        if self._unread:
+            data = self._unread + data
+            self._unread = b""
+        view, start, end = memoryview(data), 0, len(data)
+        while start < end:
+            if not self._content:
+                header = self._parse_header(data, start)
+                if not header:
+                    self._unread = data[start:]
+                    return
+                start += header
+            stop = min(start + self._content, end)
+            self._content -= stop - start
+            if not self._ignored:
+                self._incoming.write(view[start:stop])
+            start = stop
+
+    def _parse_header(self, data: bytes, start: int) -> int:
+        """Read the header of a frame; return its length, or 0 if it has not come whole."""
+        size = len(data) - start
+        if size < 2:
+            return 0
+        length, header = data[start + 1], 2
+        if length >= _LENGTH_16:
+            header = 4 if length == _LENGTH_16 else 10
             if size < header:
-                break
-            if header > 2:
-                length = int.from_bytes(data[start + 2 : start + header])
-            self._ignored = bool(data[start] & _CONTROL)  # a close is followed by the end of the connection
-            self._content = length
-            start += header
-        self._unread = data[start:]
+                return 0
+            length = int.from_bytes(data[start + 2 : start + header])
+        self._ignored = bool(data[start] & _CONTROL)  # a close is followed by the end of the connection
+        self._content = length
+        return header

@@ -171,7 +171,7 @@ class TcpConnection(asyncio.Protocol):
             case Dialect.LINES if self._service.site.insecure or is_loopback(opening.peer.host):
                 self._start_lines(opening, data)
             case Dialect.LINES:
-                opening.close(codes.TLS_REQUIRED, _TLS_ONLY)
+                self._demand_tls(opening, _TLS_ONLY)
             case _:
                 self._reject(opening, data)
 
@@ -193,7 +193,7 @@ class TcpConnection(asyncio.Protocol):
         opening = self._opening
         if self._websocket is not None and self._websocket.carries_lines:
             if opening.channel is None and not is_loopback(opening.peer.host):
-                opening.close(codes.TLS_REQUIRED, _TLS_ONLY)
+                self._demand_tls(opening, _TLS_ONLY)
             else:
                 self._start_lines(opening, data)
             return
@@ -204,8 +204,8 @@ class TcpConnection(asyncio.Protocol):
                 self.speaks = "tunnel"
                 self._start_tls(opening, data, self._detect_in_tunnel)
             case _:
-                opening.close(
-                    codes.TLS_REQUIRED,
+                self._demand_tls(
+                    opening,
                     "Binary messages are a tunnel, within which this server accepts TLS only; lines are text messages.",
                 )
 
@@ -225,7 +225,12 @@ class TcpConnection(asyncio.Protocol):
         assert isinstance(self._end, Opening)  # noqa: S101 (it calls what asks for it)
         return self._end
 
+    def _demand_tls(self, opening: Opening, text: str) -> None:
+        self._service.site.hub.counts.refused[codes.TLS_REQUIRED] += 1
+        opening.close(codes.TLS_REQUIRED, text)
+
     def _reject(self, opening: Opening, data: bytes) -> None:
+        self._service.site.hub.counts.refused[codes.MALFORMED] += 1
         if dialect(data) is Dialect.HTTP2:
             text, status = "This is a chatcli server, which speaks HTTP/1.1.", "505 HTTP Version Not Supported"
             opening.close_with(rejections.answer(data, codes.MALFORMED, text, status))

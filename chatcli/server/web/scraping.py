@@ -12,6 +12,7 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
 from chatcli.server.web.session import open_session
+from chatcli.server.web.visit import check_allowance
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.exchange import Head
@@ -53,8 +54,13 @@ class Scrape:
         self.session: Session | None = None
 
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
-        """Log in with the token."""
+        """Log in with the token.
+
+        Raises:
+            Fault: an allowance is used up.
+        """
         self.session = open_session(self._site, self._connection, self)
+        check_allowance(self.session)
         self.session.receive_frames([f.Hello(f.VERSION, purpose="query", token=self._token, revision=f.REVISION)])
 
     def hear(self, frame: ServerFrame | BadFrame) -> None:

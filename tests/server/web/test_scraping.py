@@ -23,6 +23,11 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl
 
 _OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
+_UPGRADE = (
+    b"GET /-/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
 
 class Answer(NamedTuple):
     """An answer, as curl has got it."""
@@ -98,10 +103,6 @@ def test_metrics(server: ThreadServer, token: str, scheme: str, accept: str) -> 
 
 def test_what_connections_speak(server: ThreadServer, token: str) -> None:
     """Lines, HTTP, a WebSocket, TLS within one, and nothing yet."""
-    upgrade = (
-        b"GET /-/ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
     handshake = b"\x82\x86" + bytes(4) + b"\x16\x03\x01\x00\x04\x01"  # how TLS begins, in a binary frame
     with (
         server.joined("alice"),
@@ -109,14 +110,24 @@ def test_what_connections_speak(server: ThreadServer, token: str) -> None:
         socket.create_connection(server.address[:2], DEADLINE) as websocket,
         socket.create_connection(server.address[:2], DEADLINE) as tunnel,
     ):
-        websocket.sendall(upgrade)
-        tunnel.sendall(upgrade + handshake)
+        websocket.sendall(_UPGRADE)
+        tunnel.sendall(_UPGRADE + handshake)
         eventually(lambda: values(server, token).get("chatcli_connections tunnel") == 1)
         eventually(lambda: values(server, token).get("chatcli_connections websocket") == 1)
         found = values(server, token)
         for speaks in ("lines", "http", "nothing"):
             assert found[f"chatcli_connections {speaks}"] == 1
         assert found["chatcli_http_requests_total websocket 101"] == 2
+
+
+def test_callers_who_are_turned_away(server: ThreadServer, token: str) -> None:
+    """They speak no protocol of ours, or lines where only TLS is accepted."""
+    for said in (b"hello there, server\n", _UPGRADE + b"\x82\x82" + bytes(4) + b"{}"):
+        with socket.create_connection(server.address[:2], DEADLINE) as connection:
+            connection.sendall(said)
+            assert connection.recv(4096)
+    eventually(lambda: values(server, token).get("chatcli_refused_total tls_required") == 1)
+    assert values(server, token)["chatcli_refused_total malformed"] == 1
 
 
 def test_head(server: ThreadServer, token: str) -> None:
