@@ -66,6 +66,23 @@ def close_of(socket: WebSocket) -> tuple[int, str]:
     return int.from_bytes(data[:2]), data[2:].decode()
 
 
+@pytest.mark.parametrize("size", [1, 2, 119, 125, 126, 127, 128, 255, 256, MOST - 8, MOST])
+def test_one_message_a_read(size: int) -> None:
+    """It is the same however its length is written, and wherever it is cut."""
+    content = bytes(range(256)) * 4
+    mask = b"\x01\x02\x03\x04"
+    masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(content[:size]))
+    heads = [b"\xff" + size.to_bytes(8), b"\xfe" + size.to_bytes(2)]
+    heads += [bytes((0x80 | size,))] if size < 126 else []
+    for head in heads:
+        message = b"\x82" + head + mask + masked
+        for middle in (0, 1, 5, len(message) - 1):
+            socket = WebSocket(MOST)
+            socket.receive(frame(BINARY, b"first"))
+            assert socket.receive(message[:middle]) + socket.receive(message[middle:]) == content[:size]
+            assert not socket.closing
+
+
 def test_bytes() -> None:
     """Binary messages are one stream, however they are cut; what goes back is one frame for each write."""
     socket = WebSocket(MOST)
