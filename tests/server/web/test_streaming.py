@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
+import random
 import shutil
 import socket
+import sqlite3
 import subprocess
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Self
 
 import pytest
 
+from chatcli.protocol.values.address import Address
 from tests.server.web.streams import EventReader, LineReader, Reader
 from tests.support import DEADLINE, Caller, TestKey, ThreadServer, chatcli, eventually, known, sessions_of
 
@@ -376,3 +385,96 @@ def test_stalled_readers(server: ThreadServer, alice: Caller, bob: Caller) -> No
         assert server.run(lambda: len(sessions_of(server, "alice"))) == 1
         server.run(lambda: http.tick(100))
         eventually(lambda: server.run(lambda: http not in server.hub.connections))
+
+
+def says_each(caller: Caller, to: str, count: int) -> None:
+    """Send numbers, some at a time."""
+    for start in range(0, count, 20):
+        says(caller, to, *map(str, range(start, start + 20)))
+
+
+class Cutter:
+    """A proxy in front of a server that drops each connection after a random number of bytes of its answer."""
+
+    def __init__(self, server: ThreadServer, seed: int) -> None:
+        self._server = server
+        self._random = random.Random(seed)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.address = Address("127.0.0.1", self._listening.getsockname()[1])
+        self.cuts = 0
+        self._open: socket.socket | None = None
+        self._thread = threading.Thread(target=self._serve, name="cutter")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        if self._open is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                self._open.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                caller, _ = self._listening.accept()
+            except OSError:
+                return
+            with caller, socket.create_connection(self._server.address[:2], DEADLINE) as server:
+                with contextlib.suppress(OSError):  # the reader has all it wanted
+                    self._carry(caller, server)
+
+    def _carry(self, caller: socket.socket, server: socket.socket) -> None:
+        self._open = server
+        caller.settimeout(DEADLINE)
+        server.sendall(caller.recv(65536).replace(b"keep-alive", b"close"))
+        left = self._random.randrange(400, 20_000)
+        while left > 0 and (data := server.recv(min(left, 4096))):
+            left -= len(data)
+            caller.sendall(data)
+        self.cuts += 1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_connections_that_break(server: ThreadServer, alice: Caller, bob: Caller, seed: int) -> None:
+    """A reader that comes back gets every message once, wherever the stream was cut."""
+    token = reading(alice)
+    count = 1000
+    with Cutter(server, seed) as cutter:
+        first = EventReader(server.address, "/ops/events", token).until_ready()
+        last_id, found = first.parser.last_id, list[str]()
+        first.close()
+        speaking = threading.Thread(target=lambda: says_each(bob, "#ops", count))
+        speaking.start()
+        while len(found) < count:
+            with EventReader(cutter.address, "/ops/events", token, last_id) as reader:
+                with contextlib.suppress(http.client.IncompleteRead, ConnectionResetError, StopIteration):
+                    while len(found) < count:
+                        found.append(reader.next().record["text"])
+                        last_id = reader.parser.last_id
+        speaking.join(DEADLINE)
+    assert found == list(map(str, range(count)))
+    assert cutter.cuts > 5
+
+
+def test_a_restored_log(tmp_path: Path) -> None:
+    """The numbers of an earlier epoch count up to its end: nothing that was said since is left out."""
+    data = tmp_path / "data"
+    with ThreadServer(data) as server, server.joined("bob", "send") as bob, server.joined("alice", "send") as alice:
+        says(alice, "bob", "one", "two", "three")
+        token = reading(bob)
+        with EventReader(server.address, "/@alice/events?since=0", token) as reader:
+            assert reader.texts(3) == ["one", "two", "three"]
+            last_id = reader.parser.last_id
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection, connection:
+        connection.execute("INSERT INTO epochs VALUES (2, 'later', 1)")
+    with ThreadServer(data) as server:
+        with EventReader(server.address, "/@alice/events", token, last_id) as reader:
+            assert reader.headers["Chatcli-Position"] == "1-later"
+            assert reader.texts(2) == ["two", "three"]
+            assert reader.parser.last_id == "3-later"
+        with EventReader(server.address, "/@alice/events?since=2", token) as reader:
+            assert reader.texts(1) == ["three"]
