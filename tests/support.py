@@ -103,6 +103,7 @@ class ThreadServer:
         *,
         insecure: bool = False,
         port: int = 0,
+        **settings: Any,  # noqa: ANN401 (as the settings)
     ) -> None:
         self.data = data
         self.certificate = files[0] or data / "server.crt"
@@ -113,6 +114,7 @@ class ThreadServer:
             tls_cert=files[0],
             tls_key=files[1],
             insecure=insecure,
+            **settings,
         )
         self._started: Future[tuple[asyncio.AbstractEventLoop, Hub, Address]] = Future()
         self._thread = threading.Thread(target=self._run, name="server")

@@ -33,8 +33,11 @@ class InnerWire:
 
     def write(self, data: bytes) -> None:
         """Pass on the frames in lines."""
-        for frame in self._reader.feed(data):
-            self._listener.hear(frame)
+        try:
+            for frame in self._reader.feed(data):
+                self._listener.hear(frame)
+        except Exception as error:  # noqa: BLE001 (it is logged there; whoever delivers goes on with the others)
+            self._connection.fail(error)
 
     def pause_reading(self) -> None:
         """Do nothing: frames come from a request, whole."""

@@ -383,9 +383,9 @@ def test_nothing_is_repeated() -> None:
 
 # Anything that comes
 
-_REQUESTS = [case[0] for case in REFUSED.values()] + [case[0] for case in UNDERSTOOD.values()]
+REQUESTS: list[bytes] = [case[0] for case in REFUSED.values()] + [case[0] for case in UNDERSTOOD.values()]
 _PIECES = st.sampled_from(
-    [data for data in _REQUESTS if len(data) < 500]
+    [data for data in REQUESTS if len(data) < 500]
     + [b"\r\n", b"\n", b"\r", b"\0", b" ", b":", b"0\r\n\r\n", b"HTTP/1.1", b"Content-Length: 3\r\n", b"abc", b","]
 )
 _ANYTHING = st.lists(_PIECES | st.binary(max_size=20), max_size=6)

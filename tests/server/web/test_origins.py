@@ -1,0 +1,291 @@
+"""Hosts, origins and proxies: who a request is for, who has sent it, and on whose behalf."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.protocol.values.address import Address
+from chatcli.server.limits import Limits
+from tests.certificates import make
+from tests.server.listeners.test_tcp import outside
+from tests.server.web.callers import makes_token
+from tests.server.web.raw import RawCaller
+from tests.server.web.tunnels import Tunnels
+from tests.support import Caller, ThreadServer, eventually, key_of, trusting
+
+NAMES = ("chat.example", "other.example:8443")
+
+
+@pytest.fixture(name="named")
+def server_with_names(tmp_path: Path) -> Any:  # noqa: ANN401 (a fixture)
+    """Yield a server that is reached by names."""
+    with ThreadServer(tmp_path / "data", web_names=NAMES) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST.:1234", 200),
+        ("127.0.0.1:80", 200),
+        ("[::1]:8080", 200),
+        ("192.0.2.1", 200),
+        ("chat.example", 200),
+        ("chat.example:443", 200),
+        ("other.example", 200),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("chat.example.evil.example", 421),
+        ("chat.example@evil.example", 421),
+        ("evil.example:8080", 421),
+        ("localhost, evil.example", 421),
+        ("localhost/evil", 421),
+        ("", 421),
+    ],
+)
+def test_host(named: ThreadServer, host: str, status: int) -> None:
+    """A request is for this server, or it is refused, whatever its path: so no other name can be made to lead here."""
+    with RawCaller.of(named) as caller:
+        assert caller.asks("GET", "/healthz", host=host).status == status
+        if re.fullmatch(r"[\w.:\[\]@]+", host):
+            assert caller.asks("GET", f"http://{host}/", host="localhost").status == status
+        if status != 200:
+            assert caller.asks("GET", "/-/nothing", host=host).status == status
+
+
+def test_no_host(named: ThreadServer) -> None:
+    """HTTP/1.0 has none."""
+    with RawCaller.of(named) as caller:
+        caller.sends(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert caller.hears().status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "own"),
+    [
+        ({}, True),
+        ({"origin": "https://chat.example"}, True),
+        ({"origin": "https://chat.example", "sec_fetch_site": "same-origin"}, True),
+        ({"sec_fetch_site": "none"}, True),
+        ({"host": "localhost:8080", "origin": "http://localhost:8080"}, True),  # as the forwarder of GitHub has them
+        ({"origin": "https://evil.example"}, False),
+        ({"origin": "https://chat.example.evil.example"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": ""}, False),
+        ({"origin": "http://localhost:1"}, False),
+        ({"sec_fetch_site": "cross-site"}, False),
+        ({"origin": "https://chat.example", "sec_fetch_site": "cross-site"}, False),
+    ],
+)
+def test_origin(named: ThreadServer, headers: dict[str, Any], own: bool) -> None:
+    """Pages of others may look at the page, and may do nothing; nothing tells their browsers otherwise."""
+    upgrade: dict[str, Any] = {
+        "upgrade": "websocket",
+        "connection": "upgrade",
+        "sec_websocket_version": "13",
+        "sec_websocket_key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    expected = {"/healthz": 200, "/": 200, "/metrics": 401 if own else 403, "/ops/events": 401 if own else 403}
+    with RawCaller.of(named) as caller:
+        for path, status in expected.items():
+            for method in ("GET", "HEAD"):
+                answer = caller.asks(method, path, **headers)
+                assert answer.status == status, path
+                assert not any(name.startswith("access-control") for name in answer.headers)
+        assert caller.asks("POST", "/ops", b"hi", **headers).status == (401 if own else 403)
+        assert caller.asks("OPTIONS", "/ops", access_control_request_method="POST", **headers).status == 405
+        assert caller.asks("GET", "/-/ws", **upgrade, **headers).status == (101 if own else 403)
+
+
+def test_names_of_the_certificate(tmp_path: Path) -> None:
+    """They are the server's own, also when the certificate is read again."""
+    files = make(tmp_path, "served", names=("first.example",))
+    with ThreadServer(tmp_path / "data", files=files) as server, RawCaller.of(server) as caller:
+        assert caller.asks("GET", "/healthz", host="first.example").status == 200
+        assert caller.asks("GET", "/healthz", host="second.example").status == 421
+        for old, new in zip(files, make(tmp_path, "renewed", names=("second.example",)), strict=True):
+            shutil.copy(new, old)
+        read: list[bool] = []
+        server.run(lambda: server.app.certificates.reload(lambda: read.append(True)))
+        eventually(lambda: read)
+        assert caller.asks("GET", "/healthz", host="second.example").status == 200
+        assert caller.asks("GET", "/healthz", host="first.example").status == 421
+
+
+# From other machines
+
+
+@pytest.fixture(name="far")
+def address_of_this_machine() -> str:
+    """Return an address of this machine that is not loopback: a caller of one has it as its own address."""
+    found = outside()
+    if not found:
+        pytest.skip("this machine has loopback addresses only")
+    return found[0]
+
+
+def test_plain_from_elsewhere(tmp_path: Path, far: str) -> None:
+    """A page leads to where it is encrypted, everything else is refused; only the health is told to everyone."""
+    with ThreadServer(tmp_path, host="0.0.0.0", web_names=NAMES) as server:
+        with RawCaller(Address(far, server.address.port)) as caller:
+            assert caller.asks("GET", "/healthz").status == 200
+            answer = caller.asks("GET", "/?a=b", host="chat.example:8080")
+            assert (answer.status, answer.headers["location"]) == (308, "https://chat.example:8080/?a=b")
+            assert caller.asks("GET", "/", host="evil.example").status == 421
+            assert caller.asks("GET", "//evil.example/").status == 404
+            refused = caller.asks("POST", "/ops", b"hi", authorization="Bearer cct_secret")
+            assert (refused.status, "revoke" in refused.text) == (403, True)
+            assert caller.asks("GET", "/metrics").status == 403
+            claim: dict[str, Any] = {
+                "x_forwarded_for": "127.0.0.1",
+                "x_forwarded_proto": "https",
+                "forwarded": "for=127.0.0.1",
+            }
+            assert caller.asks("POST", "/ops", b"hi", **claim).status == 403
+            caller.sends(b"GET / HTTP/1.0\r\n\r\n")
+            assert caller.hears().status == 403
+        context = trusting(server.certificate)
+        context.check_hostname = False
+        with RawCaller(Address(far, server.address.port), context) as caller:
+            assert caller.asks("GET", "/").status == 200
+            assert caller.asks("POST", "/ops", b"hi").status == 401
+
+
+def test_insecure(tmp_path: Path, far: str) -> None:
+    """The operator may do without."""
+    with ThreadServer(tmp_path, host="0.0.0.0", insecure=True) as server:
+        with RawCaller(Address(far, server.address.port)) as caller:
+            assert caller.asks("GET", "/").status == 200
+            assert caller.asks("POST", "/ops", b"hi").status == 401
+
+
+def test_plain_from_a_proxy(tmp_path: Path, far: str) -> None:
+    """A believed proxy on another machine has ended TLS already."""
+    with ThreadServer(tmp_path, host="0.0.0.0", proxies=(ip_network(far),)) as server:
+        with RawCaller(Address(far, server.address.port)) as caller:
+            assert caller.asks("GET", "/").status == 200
+            assert caller.asks("POST", "/ops", b"hi", x_forwarded_proto="https").status == 401
+
+
+# On whose behalf
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+def wrong_tokens(caller: RawCaller, count: int, **headers: Any) -> list[int]:  # noqa: ANN401 (as they are passed on)
+    """Return the statuses of so many requests with tokens that nobody has."""
+    return [
+        caller.asks("POST", "/ops", b"hi", authorization=f"Bearer cct_{number:033}", **headers).status
+        for number in range(count)
+    ]
+
+
+def test_wrong_tokens(server: ThreadServer) -> None:
+    """Twenty of them stop everybody who calls by HTTP from here, but nobody who speaks lines."""
+    with RawCaller.of(server) as caller, RawCaller.of(server, tls=True) as other:
+        assert wrong_tokens(caller, 21, x_forwarded_for="203.0.113.7") == [401] * 20 + [429]
+        assert wrong_tokens(other, 1, x_forwarded_for="203.0.113.8") == [429]
+    with server.joined("alice"):
+        pass
+
+
+def test_wrong_tokens_through_a_proxy(tmp_path: Path) -> None:
+    """A believed proxy's callers are stopped one by one, whatever they say themselves."""
+    with ThreadServer(tmp_path, proxies=LOOPBACK) as server, RawCaller.of(server) as caller:
+        claims = [f"198.51.100.{number}, 203.0.113.7" for number in range(21)]
+        statuses = [wrong_tokens(caller, 1, x_forwarded_for=claim)[0] for claim in claims]
+        assert statuses == [401] * 20 + [429]
+        assert wrong_tokens(caller, 1, x_forwarded_for="203.0.113.8") == [401]
+        assert wrong_tokens(caller, 1, forwarded="for=203.0.113.7") == [429]
+        assert wrong_tokens(caller, 1, x_forwarded_for="127.0.0.1") == [401]
+
+
+def test_connections_through_a_proxy(tmp_path: Path) -> None:
+    """A believed proxy has any number of connections, each of its callers a few."""
+    limits = Limits(connections_per_address=2)
+    with ThreadServer(tmp_path, limits, proxies=LOOPBACK) as server:
+        callers = [RawCaller.of(server) for _ in range(6)]
+        one: dict[str, Any] = {"x_forwarded_for": "203.0.113.7"}
+        other: dict[str, Any] = {"x_forwarded_for": "2001:db8::1"}
+        asked = [one, one, one, other, other, other]
+        statuses = [caller.asks("GET", "/", **headers).status for caller, headers in zip(callers, asked, strict=True)]
+        assert statuses == [200, 200, 429, 200, 200, 429]
+        assert callers[0].asks("GET", "/", **other).status == 429
+        callers[3].hang_up()
+        eventually(lambda: server.run(lambda: len(server.hub.connections)) == 5)
+        assert callers[0].asks("GET", "/", **other).status == 200
+        for caller in callers:
+            caller.hang_up()
+        eventually(lambda: server.run(lambda: not server.hub.rate_limits._connections))
+
+
+def wrong_proofs(address: Address, server: ThreadServer, count: int) -> list[str]:
+    """Return the answers to so many proofs with another key than the one that was shown."""
+    codes = []
+    for _ in range(count):
+        with Caller(address, context=trusting(server.certificate)) as thief:
+            thief.channel = b"x" * 32
+            thief.greets("alice", key=key_of("thief"), purpose="send")
+            frame = thief.next_but_presence()
+            codes.append("" if frame is None else str(frame.get("code")))
+    return codes
+
+
+def test_wrong_proofs_through_tunnels(tmp_path: Path) -> None:
+    """Twenty of them stop tunnels from this machine, and through a proxy those for whom it calls."""
+    with ThreadServer(tmp_path / "plain") as server, Tunnels(server.address) as tunnels:
+        assert wrong_proofs(tunnels.address, server, 21) == ["bad_proof"] * 20 + ["too_many"]
+    behind = {"X-Forwarded-For": "203.0.113.7"}
+    with ThreadServer(tmp_path / "proxied", proxies=LOOPBACK) as server:
+        with Tunnels(server.address, behind) as tunnels, Tunnels(server.address, {"X-Forwarded-For": "::2"}) as others:
+            assert wrong_proofs(tunnels.address, server, 21) == ["bad_proof"] * 20 + ["too_many"]
+            assert wrong_proofs(others.address, server, 1) == ["bad_proof"]
+
+
+def test_new_names_through_tunnels(tmp_path: Path) -> None:
+    """Names are counted, too."""
+    with ThreadServer(tmp_path, Limits(names=2)) as server, Tunnels(server.address) as tunnels:
+        answers = []
+        for name in ("one", "two", "three"):
+            with Caller(tunnels.address, context=trusting(server.certificate)) as caller:
+                caller.greets(name)
+                answers.append((caller.next_but_presence() or {}).get("code", "welcome"))
+        assert answers == ["welcome", "welcome", "too_many"]
+        with server.joined("four"):
+            pass
+
+
+def test_greetings_through_tunnels(server: ThreadServer) -> None:
+    """Greetings are paid from the purse of the address, which those of lines from this machine do not have."""
+    with Tunnels(server.address) as tunnels, Caller(tunnels.address, context=trusting(server.certificate)) as caller:
+        caller.greets("alice")
+        caller.hears("welcome")
+        assert server.run(lambda: ("127.0.0.1 by HTTP", True) in server.hub.rate_limits._purses)
+        assert server.run(lambda: ("127.0.0.1", True) not in server.hub.rate_limits._purses)
+
+
+def test_shown_address(tmp_path: Path) -> None:
+    """Others are told where somebody really is, not where the proxy is."""
+    with ThreadServer(tmp_path, proxies=LOOPBACK) as server:
+        with Tunnels(server.address, {"X-Forwarded-For": "203.0.113.7"}) as tunnels:
+            with Caller(tunnels.address, context=trusting(server.certificate)) as alice, server.connect() as again:
+                alice.greets("alice")
+                alice.hears("welcome")
+                again.greets("alice")
+                assert "203.0.113.7" in again.hears("error", code="already_here")["text"]
+
+
+def test_token_works_through_a_proxy(tmp_path: Path) -> None:
+    """What is right is let in."""
+    with ThreadServer(tmp_path, proxies=LOOPBACK) as server, server.joined("alice") as alice:
+        token = makes_token(alice, scope="send", to=["alice"], seconds=3600)
+        with RawCaller.of(server) as caller:
+            headers: dict[str, Any] = {"authorization": f"Bearer {token}", "x_forwarded_for": "203.0.113.7"}
+            assert caller.asks("POST", "/@alice", b"hi", **headers).status == 200
