@@ -90,7 +90,7 @@ def question(head: Head, body: bytes, identity: Identity) -> Question:
     if asked.id is not None and key not in (None, asked.id.lower()):
         raise invalid('"id" and the header "Idempotency-Key" are different: leave out one of them.')
     message = f.Send(
-        (asked.id and asked.id.lower()) or key or identity.new,
+        (asked.id and asked.id.lower()) or key or identity.new(),
         asked.to.removeprefix("@"),
         asked.text,
         choices=list(_YES_OR_NO) if asked.choices is None else asked.choices,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
@@ -16,9 +17,11 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.records import moment
 from chatcli.protocol.values.ids import uuid8
+from chatcli.protocol.values.tokens import token_digest
 
 _MOST_KEY: Final = 255  # characters of an Idempotency-Key
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_CHARSET: Final = re.compile(r'charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 _MOST_PARAMETERS: Final = 32
 _UTF8: Final = ("", "utf-8", "utf8", "us-ascii")
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -37,13 +40,12 @@ class Identity(NamedTuple):
     """The sources of a message's id.
 
     Attributes:
-        new: a new id, for a request that names none.
-        secret: at most 64 bytes that only the caller and the server have; ids are made with it, so that nobody else
-            can take one first.
+        token: the caller's token. Ids are made with it, so that nobody else can take one first.
+        new: returns a new id, for a request that names none.
     """
 
-    new: str
-    secret: bytes
+    token: str
+    new: Callable[[], str]
 
 
 class _Posted(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,7 +79,7 @@ def check_type(head: Head) -> str:
     kind = kind.strip().lower()
     if kind.startswith("multipart/"):
         raise Fault(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _MULTIPART)
-    found = re.search(r'charset\s*=\s*"?([^";\s]*)', parameters, re.IGNORECASE)
+    found = _CHARSET.search(parameters) if parameters else None
     if found is not None and found[1].lower() not in _UTF8:
         raise Fault(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _NO_UTF8)
     return kind
@@ -99,7 +101,7 @@ def message(head: Head, to: str, body: bytes, identity: Identity) -> f.Send:
     answered = _seq(query["re"]) if "re" in query else None
     identifier = key_id(head, identity)
     if check_type(head) != JSON:
-        return f.Send(identifier or identity.new, to, text_of(body), answered)
+        return f.Send(identifier or identity.new(), to, text_of(body), answered)
     posted = decoded(body, _Posted)
     if posted.id is not None:
         if identifier not in (None, posted.id.lower()):
@@ -107,7 +109,7 @@ def message(head: Head, to: str, body: bytes, identity: Identity) -> f.Send:
         identifier = posted.id.lower()
     if answered is not None and posted.re not in (None, answered):
         raise invalid('"re" is there twice, and different: leave out one of them.')
-    return f.Send(identifier or identity.new, to, posted.text, answered if posted.re is None else posted.re)
+    return f.Send(identifier or identity.new(), to, posted.text, answered if posted.re is None else posted.re)
 
 
 def text_of(body: bytes) -> str:
@@ -159,6 +161,8 @@ def all_parameters(head: Head, known: set[str]) -> list[tuple[str, str]]:
     Raises:
         Fault: there are others.
     """
+    if not head.query:
+        return []
     try:
         pairs = parse_qsl(head.query, keep_blank_values=True, errors="strict", max_num_fields=_MOST_PARAMETERS)
     except ValueError:
@@ -186,7 +190,7 @@ def key_id(head: Head, identity: Identity) -> str | None:
         raise invalid(f'An "Idempotency-Key" has 1 to {_MOST_KEY} characters: a UUID, or any name for this message.')
     if _UUID.fullmatch(key):
         return key.lower()
-    return uuid8(hashlib.blake2b(key.encode(), key=identity.secret, digest_size=16).digest())
+    return uuid8(hashlib.blake2b(key.encode(), key=token_digest(identity.token), digest_size=16).digest())
 
 
 def _seq(value: str) -> int:

@@ -100,4 +100,4 @@ class Hooking(Saying):
         elif isinstance(made, Fault):
             self.refuse(made)
         elif (session := self.connection.visit.session) is not None:
-            self.send(session, f.Send(made.id or self._key or self.identity.new, to, made.text))
+            self.send(session, f.Send(made.id or self._key or self.identity.new(), to, made.text))

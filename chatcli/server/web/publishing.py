@@ -13,7 +13,6 @@ from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
-from chatcli.protocol.values.tokens import token_digest
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.exchange import Fault, Head
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 60.0  # seconds for the server to store a message
 _UNKNOWN: Final = "Whether the message was stored is not known: repeat the request, with the same Idempotency-Key."
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
 
 
 class Saying:
@@ -55,7 +58,7 @@ class Saying:
     @property
     def identity(self) -> Identity:
         """The sources of a message's id."""
-        return Identity(str(uuid.uuid4()), token_digest(self.token))
+        return Identity(self.token, _new_id)
 
     def log_in(self) -> Session | None:
         """Return the session; None if the token lets nobody in, which is answered later.
