@@ -203,8 +203,8 @@ class Exchange:
         return len(self._raw)
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the caller."""
-        if self._stage is not _Stage.OVER:
+        """Take bytes from the caller; those behind the last request are nobody's."""
+        if self._stage is not _Stage.OVER and not (self.streaming and self.closing):
             self._raw += data
 
     def next(self) -> Head | Body | None:

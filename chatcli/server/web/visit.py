@@ -22,8 +22,9 @@ _USED_UP: Final = "Too much came with this token, or from its owner or your addr
 class Visit:
     """A session that says things under a token, kept for the next request with the same one.
 
-    A login for each request would be paid for as a visit. Another token, a refusal, and the end of the connection end the session; when its
-    user is sent away it ends by itself, and the next request logs in anew and learns why that is not possible.
+    A login for each request would be paid for as a visit. Another token, a refusal, and the end of the connection end
+    the session; when its user is sent away it ends by itself, and the next request logs in anew and learns why that is
+    not possible.
 
     Args:
         site: everything that such connections share.

@@ -18,6 +18,7 @@ from typing import Self
 import pytest
 
 from chatcli.protocol.values.address import Address
+from tests.admin import does
 from tests.server.web.streams import EventReader, LineReader, Reader
 from tests.support import DEADLINE, Caller, TestKey, ThreadServer, chatcli, eventually, known, sessions_of
 
@@ -478,3 +479,57 @@ def test_a_restored_log(tmp_path: Path) -> None:
             assert reader.parser.last_id == "3-later"
         with EventReader(server.address, "/@alice/events?since=2", token) as reader:
             assert reader.texts(1) == ["three"]
+
+
+def test_bans_and_released_names(tmp_path: Path) -> None:
+    """Who is banned is sent away, and not let in again; a person whose name is freed says nothing more."""
+    data = tmp_path / "data"
+    with ThreadServer(data) as server, server.joined("bob", "send") as bob, server.joined("alice", "send") as alice:
+        token = reading(alice)
+        with EventReader(server.address, "/@bob/events", token) as of_bob:
+            of_bob.until_ready()
+            bob.hang_up()
+            does(data, "release", to="bob")
+            event = of_bob.next()
+            while event.name == "name-change":
+                event = of_bob.next()
+            assert (event.name, event.record["code"]) == ("bye", "not_allowed")
+            assert of_bob.ends()
+        with EventReader(server.address, "/-/events", token) as everything:
+            everything.until_ready()
+            does(data, "ban", to="alice")
+            event = everything.next()
+            while event.name == "name-change":
+                event = everything.next()
+            assert event.name == "bye"
+            assert everything.ends()
+        with Reader(server.address, "/-/events", token) as reader:
+            assert reader.status in (401, 403)
+
+
+def test_what_follows_a_stream_is_ignored(server: ThreadServer, alice: Caller) -> None:
+    """Whoever says more, and then hangs up, is gone at once: their connection is read all the time."""
+    token = reading(alice)
+    ask = f"GET /ops/events HTTP/1.1\r\nHost: {server.address}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    with socket.create_connection(server.address[:2], DEADLINE) as connection:
+        connection.sendall(ask)
+        eventually(lambda: server.run(lambda: len(sessions_of(server, "alice"))) == 2)
+        connection.sendall(b"x" * 100_000)
+        connection.shutdown(socket.SHUT_WR)
+        eventually(lambda: server.run(lambda: len(sessions_of(server, "alice"))) == 1)
+
+
+def test_within_tls(tmp_path: Path) -> None:
+    """Streams are the same there."""
+    with ThreadServer(tmp_path / "data") as server, server.joined("alice", "send") as alice:
+        token = reading(alice)
+        with server.connect(tls=True) as caller:
+            caller.says_raw(
+                f"GET /@alice/lines?follow=1 HTTP/1.0\r\nHost: {server.address}\r\n"
+                f"Authorization: Bearer {token}\r\n\r\n".encode()
+            )
+            with caller.socket.makefile("rb") as file:
+                while file.readline() != b"\r\n":
+                    pass
+                says(alice, "alice", "a note")
+                assert json.loads(file.readline())["text"] == "a note"
