@@ -19,11 +19,16 @@ _OPEN: Final = (Kind.PAGE, Kind.HEALTH)
 def check_host(head: Head, origins: Origins) -> None:
     """Raise unless a request is for this server: the page of a name that leads here says its own (DNS rebinding).
 
+    A program may open a WebSocket under any name, as it may a connection: pages give their ``Origin`` there (RFC 6455,
+    section 4.1), and then the name counts.
+
     Raises:
         Fault: it is for another one.
     """
     host = head.headers.get("host")
     if host is None and head.version == "1.0":
+        return
+    if host is not None and "origin" not in head.headers and head.headers.get("upgrade", "").lower() == "websocket":
         return
     if host is None or not origins.host_is_own(host):
         text = (

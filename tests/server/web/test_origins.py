@@ -60,6 +60,17 @@ def test_host(named: ThreadServer, host: str, status: int) -> None:
             assert caller.asks("GET", "/-/nothing", host=host).status == status
 
 
+@pytest.mark.parametrize(("origin", "status"), [("", 101), ("http://evil.example", 421)])
+def test_host_of_a_websocket(named: ThreadServer, origin: str, status: int) -> None:
+    """Programs may use any name, as on a connection; a page says where it is from, and then its name counts."""
+    words = {"upgrade": "websocket", "connection": "Upgrade", "sec_websocket_version": "13"}
+    words["sec_websocket_key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+    with RawCaller.of(named) as caller:
+        if origin:
+            words["origin"] = origin
+        assert caller.asks("GET", "/-/ws", None, host="evil.example", **words).status == status
+
+
 def test_no_host(named: ThreadServer) -> None:
     """HTTP/1.0 has none."""
     with RawCaller.of(named) as caller:
