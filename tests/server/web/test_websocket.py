@@ -7,6 +7,8 @@ import hashlib
 import json
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,9 +23,21 @@ from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from chatcli.server.limits import Limits
 from chatcli.server.web.websocket import WebSocketLayer
 from tests.gateway.test_websocket import BINARY, CLOSE, PING, TEXT, closing, frame, frames_in
+from tests.reference import ROOT
 from tests.server.connection.wires import FakeWire
 from tests.server.listeners.test_tls import Above
-from tests.support import DEADLINE, OWN, UNASKED, Caller, ThreadServer, chatcli, eventually, sessions_of, trusting
+from tests.support import (
+    DEADLINE,
+    OWN,
+    UNASKED,
+    Caller,
+    ThreadServer,
+    chatcli,
+    environment,
+    eventually,
+    sessions_of,
+    trusting,
+)
 
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
 QUERY: Final = '{"t":"hello","version":1,"purpose":"query"}'
@@ -301,6 +315,35 @@ def test_foreign_client(server: ThreadServer) -> None:
         client.says("bye")
         assert client.hears("bye")["code"] == "left"
         assert client.closed() == (1000, "Goodbye.")
+
+
+@contextmanager
+def killing(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End a process that still runs, so that a failure does not wait for it."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
+def test_client_of_the_page(server: ThreadServer, tmp_path: Path) -> None:
+    """The example in the protocol's page is a client."""
+    page = (ROOT / "docs/protocol.md").read_text().split("\n### In a WebSocket\n")[1]
+    script = tmp_path / "client.py"
+    script.write_text(page.split("```python\n")[1].split("```")[0])
+    with server.joined("echo") as echo:
+        token = echo.asks("token", scope="all")["token"]
+    host, port = server.address[:2]
+    env = environment(CHAT=f"ws://{host}:{port}/-/ws", CHATCLI_TOKEN=token)
+    running = subprocess.Popen([sys.executable, str(script)], env=env, stdout=subprocess.PIPE, text=True)
+    with running, killing(running), server.joined("bob") as bob:
+        for number in range(3):
+            bob.sends("echo", str(number))
+            bob.hears("sent")
+            assert bob.texts(1) == [f"You said: {number}"]
+        server.run(lambda: sessions_of(server, "echo")[0].close("stopping", "The server is stopping."))
+        assert running.communicate(timeout=DEADLINE)[0] == "The server is stopping.\n"
+    assert running.returncode == 0
 
 
 def test_without_tls(server: ThreadServer) -> None:
