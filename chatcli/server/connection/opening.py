@@ -38,6 +38,7 @@ class Opening:
         caller: the address under which the limits of each address count.
         channel: what a client's proof will be bound to, see :class:`chatcli.protocol.keys.Claim`; None where no key can
             be proved.
+        readable: whether others on the way may read what a WebSocket carries.
         flow: flow control of the connection.
         begun: bytes from the caller that are not known to be in any protocol yet.
         age: seconds since the connection was opened; after a goodbye, seconds since that.
@@ -50,7 +51,7 @@ class Opening:
     welcomed = False
     __slots__ = (
         "_account", "_hub", "_on_bytes", "age", "begun", "caller", "channel", "closed", "deaf", "flow", "peer",
-        "wire",
+        "readable", "wire",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, on_bytes: Callable[[bytes], None]) -> None:
@@ -61,6 +62,7 @@ class Opening:
         self._on_bytes = on_bytes
         self.begun = b""
         self.channel: bytes | None = b""
+        self.readable = False
         self.flow = FlowControl(wire, hub.limits)
         self._account: Account | None = None
         self.age = 0.0

@@ -192,7 +192,7 @@ class TcpConnection(asyncio.Protocol):
         """Start lines, if that is what it carries, or TLS: whoever ends the TLS outside must not read the stream."""
         opening = self._opening
         if self._websocket is not None and self._websocket.carries_lines:
-            if opening.channel is None and not is_loopback(opening.peer.host):
+            if opening.readable:
                 self._demand_tls(opening, _TLS_ONLY)
             else:
                 self._start_lines(opening, data)

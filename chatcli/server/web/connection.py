@@ -12,6 +12,7 @@ from chatcli.gateway.web.checks import check_host, check_origin, without_tls
 from chatcli.gateway.web.exchange import MOST_HEAD, TEXT, Body, Exchange, Fault, Head, Headers
 from chatcli.gateway.web.forwarded import caller_address
 from chatcli.gateway.web.routes import Kind
+from chatcli.gateway.web.statuses import fault
 from chatcli.gateway.websocket import WebSocket, accept
 from chatcli.protocol import codes
 from chatcli.protocol.values.address import Address, is_loopback
@@ -96,8 +97,8 @@ class HttpConnection:
         self._ignored = 0  # bytes that have come meanwhile
         self.flow = opening.flow
         self.caller = opening.caller
-        if not self._believed and (fault := self._count_as(by_http(self._peer.host))) is not None:
-            self._refuse(fault, last=True)
+        if not self._believed and (refusal := self._count_as(by_http(self._peer.host))) is not None:
+            self._refuse(refusal, last=True)
 
     def __str__(self) -> str:
         return f"{self._opening.peer} (HTTP)"
@@ -108,8 +109,7 @@ class HttpConnection:
         if caller == self.caller:
             return None
         if not limits.add_connection(caller):
-            text = "Your address has too many connections open: close some first."
-            return Fault(HTTPStatus.TOO_MANY_REQUESTS, text, [("Retry-After", "60")], code=codes.TOO_MANY)
+            return fault(codes.TOO_MANY, "Your address has too many connections open: close some first.")
         limits.remove_connection(self.caller)
         self.caller = self._opening.caller = caller
         return None
@@ -206,9 +206,9 @@ class HttpConnection:
                 event = self._exchange.next() if self._responder is not None else None
             if isinstance(event, Body) and self._responder is not None:
                 self._responder.respond(event.data)
-        except Fault as fault:
+        except Fault as refusal:
             self._cancel()
-            self._refuse(fault)
+            self._refuse(refusal)
         if not self._deaf:
             self._plan(more=more or self._exchange.busy)
 
@@ -249,8 +249,7 @@ class HttpConnection:
         check_host(head, self._site.origins)
         route = routes.find(head)
         self._route = route.kind.name.lower()
-        trusted = self._secure or self._believed or self._site.insecure or is_loopback(self._peer.host)
-        if not trusted and route.kind not in _ALSO_PLAIN:
+        if self._readable and route.kind not in _ALSO_PLAIN:
             raise without_tls(head, route.kind)
         check_origin(head, route.kind, self._site.origins)
         if route.kind is Kind.WEBSOCKET:
@@ -265,6 +264,12 @@ class HttpConnection:
             self._responder = answering
             answering.respond(b"")
 
+    @property
+    def _readable(self) -> bool:
+        """Whether others on the way may read what comes. A believed proxy has seen to that."""
+        private = self._secure or self._believed or self._site.insecure
+        return not private and not is_loopback(self._peer.host)
+
     def _identify(self, head: Head) -> None:
         """Find out on whose behalf a believed proxy calls: that address counts for the request, and what it opens.
 
@@ -275,8 +280,8 @@ class HttpConnection:
             return
         host = caller_address(self._peer.host, head.headers, self._site.proxies)
         self._opening.peer = Address(host, self._peer.port)
-        if (fault := self._count_as(by_http(self._opening.peer.host))) is not None:
-            raise fault
+        if (refusal := self._count_as(by_http(self._opening.peer.host))) is not None:
+            raise refusal
 
     def _open_websocket(self, head: Head) -> None:
         """Answer the request for a WebSocket, and go on with that.
@@ -292,6 +297,7 @@ class HttpConnection:
         # Where nothing vouches for the way from end to end, no key can be proved; within a tunnel there is TLS again.
         if not self._secure and not self._site.insecure:
             self._opening.channel = None
+        self._opening.readable = self._readable
         self._opening.age = 0.0
         self._upgrade(self._opening, WebSocket(max(self._site.hub.limits.frame, _LONGEST_MESSAGE)), rest)
 
@@ -470,14 +476,15 @@ class HttpConnection:
 
     def close(self, code: str, text: str) -> None:
         """Answer what is open with the reason, and close."""
+        if self._lingering:
+            self._hang_up()
         if self._closed:
             return
         if self._exchange.streaming and self.session is not None:
             self.session.close(code, text)  # which says so in the stream, and ends that
         elif self._responder is not None or self._exchange.reading:
             self._cancel()
-            status = HTTPStatus.SERVICE_UNAVAILABLE if code == codes.STOPPING else HTTPStatus.FORBIDDEN
-            self._refuse(Fault(status, text, [("Retry-After", "5")]), last=True)
+            self._refuse(fault(code, text), last=True)
         else:
             self._close()
 

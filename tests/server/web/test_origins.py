@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from ipaddress import ip_network
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from chatcli.protocol.values.address import Address
 from chatcli.server.limits import Limits
@@ -17,7 +19,7 @@ from tests.server.listeners.test_tcp import outside
 from tests.server.web.callers import makes_token
 from tests.server.web.raw import RawCaller
 from tests.server.web.tunnels import Tunnels
-from tests.support import Caller, ThreadServer, eventually, key_of, trusting
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, key_of, trusting
 
 NAMES = ("chat.example", "other.example:8443")
 
@@ -63,7 +65,7 @@ def test_host(named: ThreadServer, host: str, status: int) -> None:
 @pytest.mark.parametrize(("origin", "status"), [("", 101), ("http://evil.example", 421)])
 def test_host_of_a_websocket(named: ThreadServer, origin: str, status: int) -> None:
     """Programs may use any name, as on a connection; a page says where it is from, and then its name counts."""
-    words = {"upgrade": "websocket", "connection": "Upgrade", "sec_websocket_version": "13"}
+    words: dict[str, Any] = {"upgrade": "websocket", "connection": "Upgrade", "sec_websocket_version": "13"}
     words["sec_websocket_key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
     with RawCaller.of(named) as caller:
         if origin:
@@ -300,3 +302,20 @@ def test_token_works_through_a_proxy(tmp_path: Path) -> None:
         with RawCaller.of(server) as caller:
             headers: dict[str, Any] = {"authorization": f"Bearer {token}", "x_forwarded_for": "203.0.113.7"}
             assert caller.asks("POST", "/@alice", b"hi", **headers).status == 200
+
+
+def test_wrong_tokens_in_websockets(tmp_path: Path) -> None:
+    """Lines in WebSockets are counted in the same way, also those through a proxy."""
+
+    def says_hello(server: ThreadServer, number: int, address: str) -> str:
+        url = f"ws://{server.address.host}:{server.address.port}/-/ws"
+        with connect(url, additional_headers={"X-Forwarded-For": address}, proxy=None) as websocket:
+            hello = {"t": "hello", "version": 1, "purpose": "send", "token": f"cct_{number:033}"}
+            websocket.send(json.dumps(hello))
+            return str(json.loads(websocket.recv(DEADLINE))["code"])
+
+    for folder, proxies in (("direct", ()), ("proxied", LOOPBACK)):
+        with ThreadServer(tmp_path / folder, proxies=proxies) as server:
+            answers = [says_hello(server, number, "203.0.113.7") for number in range(21)]
+            assert answers == ["bad_token"] * 20 + ["too_many"]
+            assert says_hello(server, 0, "203.0.113.8") == ("bad_token" if proxies else "too_many")
