@@ -213,6 +213,15 @@ def pass_time(server: ThreadServer, seconds: int) -> None:
     server.run(set_clock)
 
 
+def set_failures_clock(server: ThreadServer, seconds: float) -> None:
+    """Stop the clock by which wrong proofs are forgiven; another call has it go on."""
+
+    def set_clock() -> None:
+        server.hub.rate_limits._failures._clock = lambda: seconds
+
+    server.run(set_clock)
+
+
 def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
     """Return a client's TLS context that trusts this certificate and no other."""
     context = ssl.create_default_context(cafile=certificate)

@@ -12,14 +12,30 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.key import Identity
+from chatcli.client.identity.trust import Trust
+from chatcli.client.oneshot.client import Client
+from chatcli.errors import ServerUnavailable
 from chatcli.protocol.values.address import Address
 from chatcli.server.limits import Limits
 from tests.certificates import make
+from tests.forwarder import Forwarder
 from tests.server.listeners.test_tcp import outside
 from tests.server.web.callers import makes_token
 from tests.server.web.raw import RawCaller
 from tests.server.web.tunnels import Tunnels
-from tests.support import DEADLINE, Caller, ThreadServer, eventually, key_of, trusting
+from tests.support import (
+    DEADLINE,
+    OWN,
+    Caller,
+    TestKey,
+    ThreadServer,
+    eventually,
+    key_of,
+    set_failures_clock,
+    trusting,
+)
 
 NAMES = ("chat.example", "other.example:8443")
 
@@ -202,6 +218,7 @@ def wrong_tokens(caller: RawCaller, count: int, **headers: Any) -> list[int]:  #
 
 def test_wrong_tokens(server: ThreadServer) -> None:
     """Twenty of them stop everybody who calls by HTTP from here, but nobody who speaks lines."""
+    set_failures_clock(server, 0)
     with RawCaller.of(server) as caller, RawCaller.of(server, tls=True) as other:
         assert wrong_tokens(caller, 21, x_forwarded_for="203.0.113.7") == [401] * 20 + [429]
         assert wrong_tokens(other, 1, x_forwarded_for="203.0.113.8") == [429]
@@ -212,6 +229,7 @@ def test_wrong_tokens(server: ThreadServer) -> None:
 def test_wrong_tokens_through_a_proxy(tmp_path: Path) -> None:
     """A believed proxy's callers are stopped one by one, whatever they say themselves."""
     with ThreadServer(tmp_path, proxies=LOOPBACK) as server, RawCaller.of(server) as caller:
+        set_failures_clock(server, 0)
         claims = [f"198.51.100.{number}, 203.0.113.7" for number in range(21)]
         statuses = [wrong_tokens(caller, 1, x_forwarded_for=claim)[0] for claim in claims]
         assert statuses == [401] * 20 + [429]
@@ -239,13 +257,15 @@ def test_connections_through_a_proxy(tmp_path: Path) -> None:
         eventually(lambda: server.run(lambda: not server.hub.rate_limits._connections))
 
 
-def wrong_proofs(address: Address, server: ThreadServer, count: int) -> list[str]:
-    """Return the answers to so many proofs with another key than the one that was shown."""
+def wrong_proofs(
+    address: Address, server: ThreadServer, count: int, key: TestKey | Identity | None = None
+) -> list[str]:
+    """Return the answers to so many proofs that are bound to another connection."""
     codes = []
     for _ in range(count):
         with Caller(address, context=trusting(server.certificate)) as thief:
             thief.channel = b"x" * 32
-            thief.greets("alice", key=key_of("thief"), purpose="send")
+            thief.greets("alice", key=key or key_of("thief"), purpose="send")
             frame = thief.next_but_presence()
             codes.append("" if frame is None else str(frame.get("code")))
     return codes
@@ -254,12 +274,37 @@ def wrong_proofs(address: Address, server: ThreadServer, count: int) -> list[str
 def test_wrong_proofs_through_tunnels(tmp_path: Path) -> None:
     """Twenty of them stop tunnels from this machine, and through a proxy those for whom it calls."""
     with ThreadServer(tmp_path / "plain") as server, Tunnels(server.address) as tunnels:
+        set_failures_clock(server, 0)
         assert wrong_proofs(tunnels.address, server, 21) == ["bad_proof"] * 20 + ["too_many"]
     behind = {"X-Forwarded-For": "203.0.113.7"}
     with ThreadServer(tmp_path / "proxied", proxies=LOOPBACK) as server:
+        set_failures_clock(server, 0)
         with Tunnels(server.address, behind) as tunnels, Tunnels(server.address, {"X-Forwarded-For": "::2"}) as others:
             assert wrong_proofs(tunnels.address, server, 21) == ["bad_proof"] * 20 + ["too_many"]
             assert wrong_proofs(others.address, server, 1) == ["bad_proof"]
+
+
+def test_wrong_proofs_through_a_forwarder(tmp_path: Path) -> None:
+    """Twenty of them stop all who come through it, with the right key, too, until a minute's share has passed."""
+    with ThreadServer(tmp_path / "data") as server, Forwarder(server.address, tmp_path) as forwarder:
+        set_failures_clock(server, 0)
+        trust, outer = Trust(server.hub.server_key), trusting(tmp_path / "forwarder.crt")
+        alice = Client(Login(server=forwarder.address, user="alice", trust=trust, identity=OWN))
+        with server.joined("alice") as reader, Tunnels(forwarder.address, context=outer) as tunnels:
+            alice.send("alice", "before")
+            assert wrong_proofs(tunnels.address, server, 21, OWN) == ["bad_proof"] * 20 + ["too_many"]
+            for seconds in (0.0, 2.9):  # of twenty, one more is let in every three seconds
+                set_failures_clock(server, seconds)
+                with pytest.raises(ServerUnavailable, match="from your address were wrong: wait a minute"):
+                    alice.send("alice", "too early")
+                with server.joined("bob"):
+                    pass  # lines from this machine are not counted
+            set_failures_clock(server, 3.1)
+            alice.send("alice", "after")
+            assert reader.texts(2) == ["before", "after"]
+            assert wrong_proofs(tunnels.address, server, 2, OWN) == ["bad_proof", "too_many"]
+            set_failures_clock(server, 100)
+            assert wrong_proofs(tunnels.address, server, 21, OWN) == ["bad_proof"] * 20 + ["too_many"]
 
 
 def test_new_names_through_tunnels(tmp_path: Path) -> None:
@@ -316,6 +361,7 @@ def test_wrong_tokens_in_websockets(tmp_path: Path) -> None:
 
     for folder, proxies in (("direct", ()), ("proxied", LOOPBACK)):
         with ThreadServer(tmp_path / folder, proxies=proxies) as server:
+            set_failures_clock(server, 0)
             answers = [says_hello(server, number, "203.0.113.7") for number in range(21)]
             assert answers == ["bad_token"] * 20 + ["too_many"]
             assert says_hello(server, 0, "203.0.113.8") == ("bad_token" if proxies else "too_many")

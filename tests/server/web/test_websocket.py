@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
+import resource
 import socket
 import ssl
 import subprocess
 import sys
+import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,9 +22,16 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from chatcli.gateway.web.exchange import Exchange
 from chatcli.gateway.websocket import AT_ONCE, WebSocket
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from chatcli.server.connection.lines import Lines
+from chatcli.server.connection.opening import Opening
+from chatcli.server.connection.session import Session
 from chatcli.server.limits import Limits
+from chatcli.server.listeners.tcp import TcpConnection
+from chatcli.server.listeners.tls import TlsLayer
+from chatcli.server.web.connection import HttpConnection
 from chatcli.server.web.websocket import WebSocketLayer
 from tests.gateway.test_websocket import BINARY, CLOSE, PING, TEXT, closing, frame, frames_in
 from tests.reference import ROOT
@@ -400,20 +411,57 @@ def test_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert answering.hears("pong")["n"] == 1
 
 
-@pytest.mark.usefixtures("brisk")
+MOST: Final = 1000
+
+
+@pytest.fixture(name="sockets")
+def room_for_sockets() -> Iterator[None]:
+    """Let this process have both ends of a thousand connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 3 * MOST
+    if hard not in (-1, resource.RLIM_INFINITY) and hard < wanted:
+        pytest.skip("this machine allows too few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def talk(one: Caller, other: Caller) -> None:
+    """Exchange some messages."""
+    for number in range(20):
+        one.sends("bob", str(number))
+        one.hears("sent", outcome="delivered")
+        assert other.texts(1) == [str(number)]
+
+
+@pytest.mark.usefixtures("sockets")
 def test_upgrades_that_say_nothing(tmp_path: Path) -> None:
-    """Hundreds of them are closed after the deadline of the greeting, and cost others nothing."""
-    limits = Limits(handshake=2.0, connections_per_address=1000, closing=1.0)
-    with ThreadServer(tmp_path, limits) as server, server.joined("al") as al, server.joined("bob") as bob:
-        silent = [Raw(server) for _ in range(300)]
-        for number in range(50):
-            al.sends("bob", str(number))
-            al.hears("sent")
-        assert len(bob.texts(50)) == 50
-        assert all(one.ends_with()[0] == 1008 for one in silent[:20])
+    """A thousand of them are closed after the deadline of the greeting, leave nothing, and cost others nothing."""
+    limits = Limits(handshake=3600.0, silence=1e6, closing=60.0, connections_per_address=MOST)
+    with (
+        ThreadServer(tmp_path, limits) as server,
+        server.joined("al") as al,
+        server.joined("bob") as bob,
+        ExitStack() as all_,
+    ):
+        silent = [all_.enter_context(Raw(server)) for _ in range(MOST)]
+        with Raw(server, opened=False) as another:
+            another.send(request())
+            assert another.head().startswith(b"HTTP/1.1 429 ")
+        talk(al, bob)
+        server.run(lambda: server.hub.tick(3000.0))
+        talk(al, bob)
+        assert server.run(lambda: len(server.hub.connections)) >= MOST + 2
+        server.run(lambda: server.hub.tick(3000.0))
+        talk(al, bob)
+        for number, one in enumerate(silent):
+            if number % 2:  # the others do not even close
+                one.send(closing(1000))
+                assert one.ends_with() == (1008, "There was no hello within 3600 seconds.")
+        server.run(lambda: server.hub.tick(61.0))
         gone(server, 2)
-        for one in silent:
-            one.socket.close()
+        talk(al, bob)
+        assert server.run(lambda: list(server.hub.rate_limits._connections)) == ["127.0.0.1"]
 
 
 def test_slow_reader(server: ThreadServer) -> None:
@@ -554,6 +602,68 @@ def test_wrong_upgrade_over_the_library(server: ThreadServer) -> None:
     host, port = server.address[:2]
     with pytest.raises(InvalidStatus), connect(f"ws://{host}:{port}/-/other", proxy=None):
         pass
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_slow_reader_in_a_tunnel(server: ThreadServer, outer: bool) -> None:
+    """A full socket pauses the feed through all layers, TLS within TLS included, and nothing piles up meanwhile."""
+    text = "x" * 20_000
+    with server.joined("bob") as bob, Tunnel(server, outer=outer) as client:
+        client.peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        client.greets("al")
+        client.hears("welcome")
+        for number in range(400):
+            bob.sends("al", f"{number} {text}")
+        eventually(lambda: server.run(lambda: sessions_of(server, "al")[0].output.full))
+        for number in range(400, 800):
+            bob.sends("al", f"{number} {text}")
+        for _ in range(800):
+            bob.hears("sent")
+        limit = server.hub.limits.unsent
+        assert 0 < server.run(lambda: sessions_of(server, "al")[0].output.unwritten) < 4 * limit
+        assert server.run(lambda: sessions_of(server, "al")[0].output.size) <= limit
+        assert client.texts(800) == [f"{number} {text}" for number in range(800)]
+        client.says("ping", n=1)
+        client.hears("pong", n=1)
+
+
+LAYERS: Final = (TlsLayer, WebSocketLayer, WebSocket, HttpConnection, Exchange, Opening, TcpConnection, Session, Lines)
+
+
+def alive(server: ThreadServer) -> Counter[str]:
+    """Return the numbers of objects that connections consist of."""
+
+    def count() -> Counter[str]:
+        gc.collect()
+        return Counter(type(one).__name__ for one in gc.get_objects() if type(one) in LAYERS)
+
+    return server.run(count)
+
+
+def tls_objects() -> list[weakref.ref[ssl.SSLObject]]:
+    """Return references to the server's sides of TLS that keep none of them."""
+    return [weakref.ref(one._tls) for one in gc.get_objects() if type(one) is TlsLayer]
+
+
+@pytest.mark.parametrize("says_bye", [False, True])
+def test_memory_of_connections(server: ThreadServer, says_bye: bool) -> None:
+    """Once it is open, a tunnel keeps nothing of the request for it, and once it is closed, nothing of itself."""
+    with Tunnel(server, outer=True) as client:
+        client.greets("al")
+        client.hears("welcome")
+        client.says("ping", n=1)
+        client.hears("pong")
+        layers = {"TcpConnection": 1, "TlsLayer": 2, "WebSocketLayer": 1, "WebSocket": 1, "Lines": 1, "Session": 1}
+        assert alive(server) == layers
+        both = server.run(tls_objects)
+        assert len(both) == 2
+        if says_bye:
+            client.says("bye")
+            client.hears("bye")
+            assert client.next() is None
+    gone(server)
+    eventually(lambda: not alive(server))
+    assert [one() for one in both] == [None, None]
 
 
 # The layer itself

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
-from typing import Self
+from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -20,10 +21,14 @@ class Tunnels:
     Args:
         server: the server's address.
         headers: of each request that opens one.
+        context: for TLS around the WebSocket, if any.
     """
 
-    def __init__(self, server: Address, headers: dict[str, str] | None = None) -> None:
-        self._url = f"ws://{server.host}:{server.port}/-/ws"
+    def __init__(
+        self, server: Address, headers: dict[str, str] | None = None, context: ssl.SSLContext | None = None
+    ) -> None:
+        self._url = f"{'ws' if context is None else 'wss'}://{server.host}:{server.port}/-/ws"
+        self._context = context
         self._headers = headers or {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
@@ -50,7 +55,8 @@ class Tunnels:
 
     def _carry(self, caller: socket.socket) -> None:
         with caller, contextlib.suppress(OSError, InvalidStatus):
-            with connect(self._url, additional_headers=self._headers, compression=None, proxy=None) as websocket:
+            options: dict[str, Any] = {"additional_headers": self._headers, "compression": None, "proxy": None}
+            with connect(self._url, ssl=self._context, **options) as websocket:
                 back = threading.Thread(target=self._carry_back, args=(websocket, caller))
                 back.start()
                 with contextlib.suppress(OSError, ConnectionClosed):
