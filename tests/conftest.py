@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,16 @@ from tests import disks
 disks.use_memory()
 
 from tests.support import CONFIGURATION, LOGIN_NAME, ThreadServer  # noqa: E402 (it makes a directory)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a skipped test fail where ``NO_SKIPS`` is set: nobody reads there that a program was missing."""
+    report = yield
+    if report.skipped and os.environ.get("NO_SKIPS"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, although NO_SKIPS is set: {report.longrepr}"
+    return report
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ from tests.terminal import Terminal
 
 PAGE: Final = (ROOT / "docs/codespaces.md").read_text()
 CONTAINER: Final[dict[str, Any]] = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+
+(BUILDER,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
 
 NAME = "fluffy-space-x7"
 
@@ -127,7 +130,7 @@ def test_command_of_the_container(machine: Path, tmp_path: Path) -> None:
         return subprocess.run(shell, capture_output=True, text=True, check=False, cwd=folder, env=environ)
 
     done = run(CONTAINER["postCreateCommand"], copy)
-    if "No matching distribution found" in done.stderr:
+    if f"No matching distribution found for {BUILDER}" in done.stderr:
         pytest.skip("there is no package index here, from which what builds it comes")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert run("chatcli --version", tmp_path).stdout.startswith("chatcli ")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.gateway.web.test_hooks import SAMPLES
@@ -59,6 +60,7 @@ class Web(World):
 def web(tmp_path: Path, server: ThreadServer) -> Web:
     """A new world with a room, and a user alice known to the server."""
     needs("curl")
+    needs("jq")
     server.joined("alice").hang_up()
     server.joined("bob").hang_up()
     world = Web(tmp_path, server)
@@ -279,7 +281,6 @@ def test_prometheus(web: Web) -> None:
 
 def parsed(web: Web, section: str, number: int) -> Any:  # noqa: ANN401 (it is YAML)
     """Return the content of a block of YAML, with the server's address in it."""
-    yaml = pytest.importorskip("yaml")
     return yaml.safe_load(web.located(blocks(section, "yaml")[number]))
 
 

@@ -16,10 +16,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from chatcli.gateway.web.routes import Kind
 from chatcli.server.metrics import Exposition, Metrics
 from chatcli.store.interface import CommitTimes
 from tests.admin import does
-from tests.disks import SmallDisk, mounted, small_disk
+from tests.disks import Disk, small_disk
 from tests.reference import ROOT
 from tests.server.test_bad_days import here, says, status_of, until_refused
 from tests.support import DEADLINE, ThreadServer, eventually, serving
@@ -174,6 +175,14 @@ def test_table_of_metrics(server: ThreadServer) -> None:
     assert rows == found
 
 
+def test_routes_of_requests() -> None:
+    """``docs/metrics.md`` lists the values of the label ``route``."""
+    (row,) = re.findall(
+        r"^- `route`: .*?\n(?=- )", (ROOT / "docs/metrics.md").read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+    assert re.findall(r"`(\w+)`", row) == ["route", *(kind.name.lower() for kind in Kind), "none"]
+
+
 def test_library_is_imported_at_the_first_scrape_only() -> None:
     """It costs a sixth of a second, which a start need not take."""
     script = "import sys, chatcli.server.app, chatcli.server.metrics; sys.exit('prometheus_client' in sys.modules)"
@@ -184,15 +193,10 @@ def test_library_is_imported_at_the_first_scrape_only() -> None:
 
 
 @contextmanager
-def on_a_small_disk(tmp_path: Path) -> Iterator[tuple[SmallDisk, ThreadServer]]:
-    """Yield a server in this process whose disk can be really full."""
-    directory = tmp_path / "disk"
-    with mounted(directory) as may:
-        if not may:
-            pytest.skip("this process may not mount a file system")
-        disk = SmallDisk(directory)
-        with ThreadServer(disk.data) as server:
-            yield disk, server
+def on_a_small_disk(tmp_path: Path) -> Iterator[tuple[Disk, ThreadServer]]:
+    """Yield a server in this process, and its disk, which can be full."""
+    with small_disk(tmp_path) as disk, ThreadServer(disk.data) as server:
+        yield disk, server
 
 
 def test_health_on_a_full_disk(tmp_path: Path) -> None:
