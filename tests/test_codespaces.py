@@ -206,6 +206,58 @@ def test_a_class(tmp_path: Path) -> None:
         assert {request.get("Host") for request in forwarder.requests} == {f"127.0.0.1:{forwarder.port}"}
 
 
+def test_a_thousand_messages_each_way(tmp_path: Path) -> None:
+    """Two with the same login join by the printed line, and talk while the forwarder is killed five times."""
+    names = ("codespace", "codespace-2")
+    homes = [student(tmp_path, name, "codespace") for name in names]
+    with teacher(tmp_path) as (lines, forwarder):
+        line = join_line(lines, forwarder)
+        for name, home in zip(names, homes, strict=True):
+            with Terminal(*line, **home) as terminal:
+                for offered in names[: names.index(name) + 1]:
+                    terminal.shows(f"Your name: {offered}")
+                    terminal.types("\r")
+                terminal.shows(f"You are {name} ")
+                terminal.types("/exit\r")
+                assert terminal.end() == 0
+        with (
+            Program(*line, "--user", names[0], **homes[0]) as one,
+            Program(*line, "--user", names[1], **homes[1]) as two,
+        ):
+            talk(one, two, forwarder)
+        done = chatcli("history", names[1], "--json", "--limit", "3000", *line[1:], "--user", names[0], **homes[0])
+        logged = [json.loads(record)["text"] for record in done.stdout.splitlines()]
+        for writer in ("one", "two"):
+            assert said(writer, logged) == NUMBERS
+
+
+NUMBERS = [f"{number}" for number in range(1000)]
+
+
+def said(writer: str, lines: list[str]) -> list[str]:
+    """Return the numbers that somebody has said."""
+    return [words for words in (line.partition(f"from {writer} ")[2] for line in lines) if words]
+
+
+def talk(one: Program, two: Program, forwarder: Forwarder) -> None:
+    """Have both say a thousand messages, and kill the forwarder five times meanwhile, for a moment each."""
+    for start in range(0, 1000, 200):
+        numbers = NUMBERS[start : start + 200]
+        one.types("".join(f"codespace-2: from one {number}\n" for number in numbers))
+        two.types("".join(f"codespace: from two {number}\n" for number in numbers))
+        two.prints(f"from one {start}")
+        forwarder.refuse()
+        forwarder.drop_all()
+        forwarder.refuse(refuses=False)
+    two.prints("from one 999")
+    one.prints("from two 999")
+    for program in (one, two):
+        program.types("exit\n")
+        assert program.end() == 0, program.err
+    assert said("one", two.out) == NUMBERS
+    assert said("two", one.out) == NUMBERS
+
+
 def test_a_pin_of_another_server(tmp_path: Path) -> None:
     """Whoever answers in the place of the teacher's server is refused, and gets nothing."""
     with teacher(tmp_path) as (lines, forwarder):

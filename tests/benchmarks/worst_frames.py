@@ -4,11 +4,15 @@ The server runs in a thread of this process, with a log of 20,000 rooms, 20,000 
 left a room and returned 20,000 times; 2,000 users are connected and belong to one room. Each frame is sent alone, five
 times. The medians of two figures are printed: the CPU time of the longest tick of the loop, and the longest time
 between two ticks, which includes the threads that read the log and other work of the machine.
+
+Then one connection after the other is flooded with frames of WebSockets that carry next to nothing. The same figures
+are printed, and the round trips of another user's pings meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sqlite3
 import statistics
@@ -21,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chatcli.server.limits import Limits
+from tests.benchmarks.websocket_floods import FLOODS, Flood, flooding
 from tests.support import OWN, Caller, ThreadServer, key_of, new_id, sessions_of
 
 _ROOMS, _USERS, _PERIODS, _ONLINE = 20_000, 100_000, 20_000, 2_000
@@ -29,6 +34,8 @@ _MINE, _BIG, _OWN_ROOMS = -1, -2, 498  # ids of rooms; the number of alice's oth
 _SAID: Final = 600  # messages between alice and bob, and in the room of the 20,000 periods
 _ROUNDS: Final = 5
 _SWITCH: Final = 0.0002  # as in chatcli serve
+_FLOODED: Final = 1.5  # seconds of each flood
+_BETWEEN: Final = 0.002  # seconds between two pings
 
 _FILL: Final = f"""
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {_USERS})
@@ -222,6 +229,29 @@ def connecting(house: House) -> Iterator[tuple[str, tuple[float, float]]]:
     yield "hello of a new name", medians(found)
 
 
+def beside(house: House, flood: Flood | None) -> tuple[float, float, float, float]:
+    """Return the same figures during a flood, and the median and the longest of another user's round trips."""
+    trips: list[float] = []
+    with house.server.joined("bob", present="takeover") as bob, ExitStack() as stack:
+        house.pulse.start()
+        if flood is not None:
+            stack.enter_context(flooding(house.server, flood))
+        end = time.perf_counter() + _FLOODED
+        while (begun := time.perf_counter()) < end:
+            house.ask(bob, {"t": "ping"})
+            trips.append((time.perf_counter() - begun) * 1000)
+            time.sleep(_BETWEEN)
+        cpu, wall = house.pulse.stop()
+    return cpu, wall, statistics.median(trips), max(trips)
+
+
+def floods(house: House) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Yield the medians beside nothing, and beside each flood."""
+    for name, flood in (("nothing", None), *((one.name, one) for one in FLOODS)):
+        rounds = [beside(house, flood) for _ in range(_ROUNDS)]
+        yield name, tuple(statistics.median(column) for column in zip(*rounds, strict=True))
+
+
 def fill(data: Path) -> None:
     """Create the log."""
     with ThreadServer(data):
@@ -243,21 +273,28 @@ def main() -> None:
     """Measure, and print a line for each frame."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--online", type=int, default=_ONLINE, help="how many people are connected")
-    online = parser.parse_args().online
+    parser.add_argument("--floods", action="store_true", help="only the floods")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         data = Path(folder) / "data"
         fill(data)
         sys.setswitchinterval(_SWITCH)
         server = stack.enter_context(ThreadServer(data, Limits(message_rate=0)))
         house = House(server)
-        for number in range(online):
+        for number in range(options.online):
             stack.enter_context(server.joined(f"user{_FIRST + number:06}"))
-        write(f"{'frame':<26}{'cpu, ms':>9}{'clock, ms':>11}\n")
-        for name, (cpu, wall) in connecting(house):
-            write(f"{name:<26}{cpu:>9.2f}{wall:>11.2f}\n")
-        for said in kinds():
-            cpu, wall = measure(house, said)
-            write(f"{said.name:<26}{cpu:>9.2f}{wall:>11.2f}\n")
+        if not options.floods:
+            write(f"{'frame':<26}{'cpu, ms':>9}{'clock, ms':>11}\n")
+            frames = ((said.name, measure(house, said)) for said in kinds())
+            for name, (cpu, wall) in itertools.chain(connecting(house), frames):
+                write(f"{name:<26}{cpu:>9.2f}{wall:>11.2f}\n")
+        write(f"{'flood':<26}{'cpu, ms':>9}{'clock, ms':>11}{'round trip':>12}{'longest':>9}\n")
+        for name, figures in floods(house):
+            write(
+                f"{name:<26}"
+                + "".join(f"{one:>{size}.2f}" for one, size in zip(figures, (9, 11, 12, 9), strict=True))
+                + "\n"
+            )
 
 
 if __name__ == "__main__":

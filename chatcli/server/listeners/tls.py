@@ -25,6 +25,7 @@ _CHUNK: Final = 64 * 1024  # bytes passed on at once, about
 _SLICE: Final = 8 * 1024  # bytes of ciphertext that are decrypted before the plaintext is measured
 # Bytes of ciphertext without plaintext after which the others are served; this many are free. One record is shorter.
 _WASTE: Final = 18 * 1024
+_AT_ONCE: Final = 256  # records that are decrypted in one tick, about, whatever they carry
 _EARLY: Final = 4096  # bytes that can be written before the handshake is done
 _LAST_CHANCE: Final = 1.0  # seconds for a handshake to be done, once the connection is to be closed
 
@@ -91,7 +92,7 @@ class TlsLayer:
 
     __slots__ = (
         "_at_eof", "_below", "_charge", "_closing", "_early", "_encrypted", "_handshakes", "_incoming",
-        "_outgoing", "_paused", "_peer", "_queued", "_scheduled", "_stage", "_tls", "_waste", "above",
+        "_many", "_outgoing", "_paused", "_peer", "_queued", "_scheduled", "_stage", "_tls", "_waste", "above",
     )  # fmt: skip
 
     def __init__(
@@ -111,6 +112,7 @@ class TlsLayer:
         self._charge = charge
         self._encrypted = b""  # from the socket, not given to TLS yet
         self._waste = -_WASTE
+        self._many = False  # records were decrypted, so that the others are to be served
         self._queued = False  # for a handshake
         self._scheduled = False  # to decrypt what has come
         self._incoming = ssl.MemoryBIO()
@@ -195,6 +197,9 @@ class TlsLayer:
             if self._waste > 0:
                 self._pay()
                 return
+            if self._many:
+                self._serve_others()
+                return
             if not data:
                 self._end()
                 return
@@ -208,6 +213,9 @@ class TlsLayer:
         """Have the caller pay for what carried nothing, and go on once the others have been served."""
         waste, self._waste = self._waste, 0
         self._charge(waste)
+        self._serve_others()
+
+    def _serve_others(self) -> None:
         if self._stage is _Stage.OPEN:
             self._below.pause_reading()
             self._schedule()
@@ -232,7 +240,7 @@ class TlsLayer:
         parts: list[bytes] = []
         size = 0
         try:
-            while size < _CHUNK and self._unread:
+            while size < _CHUNK and len(parts) < _AT_ONCE and self._unread:
                 if not self._given:
                     if self._waste > 0:
                         break
@@ -245,6 +253,7 @@ class TlsLayer:
                 size += len(part)
         except ssl.SSLError as error:
             self._fail(error)
+        self._many = len(parts) >= _AT_ONCE
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _give(self) -> None:

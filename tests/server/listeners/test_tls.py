@@ -506,11 +506,35 @@ def test_records_with_frames(tmp_path: Path, size: int) -> None:
         received: list[bytes] = []
         waste: list[int] = []
         layer, _, client = await opened(tmp_path, received, [], waste)
-        for _ in range(300):
+        for _ in range(200):
             client.tls.write(b"x" * size)
         layer.received(client.outgoing.read())
-        assert b"".join(received) == b"x" * 300 * size
+        assert b"".join(received) == b"x" * 200 * size
         assert waste == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [1, 12, 100])
+def test_many_records(tmp_path: Path, size: int) -> None:
+    """A tick decrypts some of them, whatever they carry, and the end follows the last one."""
+
+    async def run() -> None:
+        received: list[bytes] = []
+        ended: list[bool] = []
+        layer, below, client = await opened(tmp_path, received, ended)
+        for _ in range(1000):
+            client.tls.write(b"x" * size)
+        layer.received(client.outgoing.read())
+        layer.finished()
+        assert not below.reading
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert ended == [True]
+        assert b"".join(received) == b"x" * 1000 * size
+        assert max(len(data) for data in received) <= 256 * size
+        assert len(received) >= 4
+        assert below.reading
 
     asyncio.run(run())
 
