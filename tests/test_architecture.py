@@ -83,7 +83,7 @@ CONFINED: Final = {
         "chatcli.sockets",
     ),
     "uvloop": ("chatcli.server.app",),
-    "h11": ("chatcli.gateway.web.exchange",),
+    "h11": ("chatcli.gateway.web.heads",),
     # The server's end, and that of a client whose way leads through HTTP.
     "websockets": ("chatcli.gateway.websocket", "chatcli.client.transport.tunnel", "chatcli.bench"),
     "prometheus_client": ("chatcli.server.metrics",),

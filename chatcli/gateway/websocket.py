@@ -15,7 +15,8 @@ from websockets.http11 import Request
 from websockets.protocol import SERVER, Protocol, State
 from websockets.server import ServerProtocol
 
-from chatcli.gateway.web.exchange import Fault, Head
+from chatcli.gateway.web.answers import Fault
+from chatcli.gateway.web.heads import Head
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol, State
 
-from chatcli.gateway.web.exchange import Fault, Head
+from chatcli.gateway.web.answers import Fault
+from chatcli.gateway.web.heads import Head
 from chatcli.gateway.websocket import AT_ONCE, Kind, WebSocket, accept
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Pong, ServerBye

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from chatcli.errors import InputError
-from chatcli.gateway.web.exchange import JSON, TEXT, Fault, Head
+from chatcli.gateway.web.answers import JSON, TEXT, Fault
+from chatcli.gateway.web.heads import Head
 from chatcli.gateway.web.publishing import (
     Identity,
     all_parameters,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from chatcli.gateway.web.exchange import Fault
-from chatcli.gateway.web.routes import Kind
+from chatcli.gateway.web.answers import Fault
+from chatcli.gateway.web.routes import WEBSOCKET, Kind
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.heads import Head
     from chatcli.gateway.web.origins import Origins
 
 #: What every page may ask for: it says nothing of anybody.
@@ -28,7 +28,8 @@ def check_host(head: Head, origins: Origins) -> None:
     host = head.headers.get("host")
     if host is None and head.version == "1.0":
         return
-    if host is not None and "origin" not in head.headers and head.headers.get("upgrade", "").lower() == "websocket":
+    upgrades = head.path == WEBSOCKET and head.headers.get("upgrade", "").lower() == "websocket"
+    if host is not None and upgrades and "origin" not in head.headers:
         return
     if host is None or not origins.host_is_own(host):
         text = (

@@ -8,7 +8,8 @@ import html
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from chatcli.gateway.web.exchange import TEXT, Head, Headers
+from chatcli.gateway.web.answers import TEXT, Headers
+from chatcli.gateway.web.heads import Head
 from chatcli.protocol.values.authority import Authority, parse_authority
 
 _HTML: Final = "text/html; charset=utf-8"

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from chatcli.gateway.web.exchange import JSON, TEXT, Fault, Head
+from chatcli.gateway.web.answers import JSON, TEXT, Fault
+from chatcli.gateway.web.heads import Head
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f

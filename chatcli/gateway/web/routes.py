@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from chatcli.gateway.web.exchange import Fault, Head
+from chatcli.gateway.web.answers import Fault
+from chatcli.gateway.web.heads import Head
 
 
 class Kind(enum.Enum):
@@ -38,13 +39,15 @@ class Route(NamedTuple):
     name: str = ""
 
 
+#: The path of the WebSocket.
+WEBSOCKET: Final = "/-/ws"
 _GET: Final = ("GET", "HEAD")
 #: Paths with a meaning of their own, and their methods.
 _FIXED: Final = {
     "/": (Kind.PAGE, _GET),
     "/healthz": (Kind.HEALTH, _GET),
     "/metrics": (Kind.METRICS, _GET),
-    "/-/ws": (Kind.WEBSOCKET, ("GET",)),
+    WEBSOCKET: (Kind.WEBSOCKET, ("GET",)),
     "/-/ask": (Kind.ASK, ("POST",)),
     "/-/hook": (Kind.HOOK, ("POST",)),
     "/-/events": (Kind.EVENTS, _GET),

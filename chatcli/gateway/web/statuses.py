@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from chatcli.gateway.web.exchange import Fault
+from chatcli.gateway.web.answers import Fault
 from chatcli.protocol import codes
 
 #: The status of an answer for each code; a test holds it against the codes.

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import Final, NamedTuple, Self
-from urllib.parse import parse_qsl
 
-from chatcli.gateway.web.exchange import Fault, Head
+from chatcli.gateway.web.heads import Head
+from chatcli.gateway.web.publishing import invalid, parameters
 from chatcli.protocol.frames import MAX_PAGE, MAX_SEQ
 
 _POSITION: Final = re.compile(r"(\d{1,16})(?:-([0-9A-Za-z]{1,24}))?", re.ASCII)
 _COUNT: Final = re.compile(r"\d{1,6}", re.ASCII)
 _SWITCHES: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
-_KNOWN: Final = ("since", "newest", "own", "follow")
+_OF_EVENTS: Final = {"since", "newest", "own"}
+_OF_LINES: Final = _OF_EVENTS | {"follow"}
 
 
 class Position(NamedTuple):
@@ -66,17 +66,10 @@ def understand(head: Head, *, events: bool) -> StreamQuery:
     Raises:
         Fault: they are not understood.
     """
-    fields: dict[str, str] = {}
-    for name, value in parse_qsl(head.query, keep_blank_values=True):
-        if name not in _KNOWN or (events and name == "follow"):
-            known = ", ".join(_KNOWN[: 3 if events else 4])
-            raise _bad(f'There is no parameter "{name[:40]}" here: there are {known}.')
-        if name in fields:
-            raise _bad(f'The parameter "{name}" can be given once.')
-        fields[name] = value
+    fields = parameters(head, _OF_EVENTS if events else _OF_LINES)
     broken_off = head.headers.get("last-event-id", "") if events else ""
     if "since" in fields and "newest" in fields:
-        raise _bad('Give "since" or "newest", not both.')
+        raise invalid('Give "since" or "newest", not both.')
     since = _position(broken_off or fields["since"]) if broken_off or "since" in fields else None
     newest = _count(fields["newest"]) if "newest" in fields and since is None else None
     return StreamQuery(since, newest, events or _switch(fields, "follow"), _switch(fields, "own"))
@@ -85,23 +78,19 @@ def understand(head: Head, *, events: bool) -> StreamQuery:
 def _position(text: str) -> Position:
     found = Position.parse(text)
     if found is None:
-        raise _bad(f'"{text[:60]}" is no position: a position is the id of an event, or the seq of a message.')
+        raise invalid(f'"{text[:60]}" is no position: a position is the id of an event, or the seq of a message.')
     return found
 
 
 def _count(text: str) -> int:
     count = int(text) if _COUNT.fullmatch(text) else 0
     if not 1 <= count <= MAX_PAGE:
-        raise _bad(f'"newest" is a number from 1 to {MAX_PAGE}; for more, begin further back with "since".')
+        raise invalid(f'"newest" is a number from 1 to {MAX_PAGE}; for more, begin further back with "since".')
     return count
 
 
 def _switch(fields: dict[str, str], name: str) -> bool:
     value = _SWITCHES.get(fields.get(name, "0").lower())
     if value is None:
-        raise _bad(f'"{name}" is 1 or 0.')
+        raise invalid(f'"{name}" is 1 or 0.')
     return value
-
-
-def _bad(text: str) -> Fault:
-    return Fault(HTTPStatus.BAD_REQUEST, text)

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from chatcli.gateway.web import asking
+from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.credentials import shown_token
-from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.publishing import check_type
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
@@ -15,7 +15,7 @@ from chatcli.protocol import frames as f
 from chatcli.server.web.publishing import Saying
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.heads import Head
     from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.web.responders import Answering

@@ -7,7 +7,6 @@ from typing import Final
 REQUEST: Final = 30.0  # seconds for a whole request
 GAP: Final = 10.0  # seconds without a byte of it
 IDLE: Final = 60.0  # seconds between two requests
-LINGER: Final = 1.0  # seconds for a caller to take the last answer while it sends something that nobody reads
 
 
 class RequestDeadlines:
@@ -17,7 +16,7 @@ class RequestDeadlines:
         age: seconds since the connection was opened.
 
     Attributes:
-        age: seconds since the request began, or since the last one was answered; after the last one, since that.
+        age: seconds since the request began, or since the last one was answered.
         gap: seconds without a byte of it.
         stalled: seconds in which the caller has taken nothing of what it is sent.
     """

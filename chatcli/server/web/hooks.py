@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.gateway.web import hooks, publishing
+from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.credentials import shown_token
-from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -16,7 +16,7 @@ from chatcli.protocol.values.tokens import token_digest
 from chatcli.server.web.publishing import Saying
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.heads import Head
     from chatcli.gateway.web.hooks import Hook
     from chatcli.server.model import Token
     from chatcli.server.web.responders import Answering

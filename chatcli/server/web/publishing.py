@@ -15,7 +15,8 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Fault, Head
+    from chatcli.gateway.web.answers import Fault
+    from chatcli.gateway.web.heads import Head
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.session import Session
     from chatcli.server.web.responders import Answering

@@ -10,7 +10,8 @@ from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Fault, Head, Headers
+    from chatcli.gateway.web.answers import Fault, Headers
+    from chatcli.gateway.web.heads import Head
     from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.opening import Opening

@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.credentials import shown_token
-from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -15,7 +15,7 @@ from chatcli.server.web.session import open_session
 from chatcli.server.web.visit import check_allowance
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.heads import Head
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.session import Session
     from chatcli.server.metrics import Exposition

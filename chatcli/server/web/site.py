@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -48,6 +49,15 @@ class Site:
     insecure: bool = False
     origins: Origins = field(default_factory=lambda: Origins((), 0))
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    _second: int = field(default=-1, init=False)  # of the date below, since 1970
+    _date: str = field(default="", init=False)
+
+    def date(self) -> str:
+        """Return the present time as answers have it (RFC 9110, section 5.6.7)."""
+        second = self.hub.clock() // 1000
+        if second != self._second:
+            self._second, self._date = second, formatdate(second, usegmt=True)
+        return self._date
 
     def believes(self, host: str) -> bool:
         """Return whether an address is that of a proxy which is believed on whose behalf it calls."""

@@ -6,8 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import ChatError, Refused
+from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.credentials import shown_token
-from chatcli.gateway.web.exchange import Fault
 from chatcli.gateway.web.routes import Kind
 from chatcli.gateway.web.statuses import fault
 from chatcli.gateway.web.stream_query import Position, StreamQuery, understand
@@ -24,7 +24,7 @@ from chatcli.server.web.visit import check_allowance
 from chatcli.store.queries import HistoryQuery, Page
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.heads import Head
     from chatcli.gateway.web.routes import Route
     from chatcli.gateway.web.streaming import Renderer
     from chatcli.server.connection.session import Session

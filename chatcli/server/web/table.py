@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from chatcli.gateway.web.exchange import Fault
+from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.routes import Kind
 from chatcli.server.web.asking import Asking, Awaiting
 from chatcli.server.web.hooks import Hooking
@@ -15,7 +15,7 @@ from chatcli.server.web.scraping import Scrape
 from chatcli.server.web.streaming import Stream
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.exchange import Head
+    from chatcli.gateway.web.heads import Head
     from chatcli.gateway.web.routes import Route
     from chatcli.server.web.responders import Answering, Responder
     from chatcli.server.web.site import Site

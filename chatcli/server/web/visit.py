@@ -1,4 +1,4 @@
-"""A visit: the session under a token that the requests on one connection share, one after the other."""
+"""A visit: the session of one caller under a token, which their requests on one connection share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chatcli.server.web.session import open_session
 if TYPE_CHECKING:
     from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
+    from chatcli.protocol.values.address import Address
     from chatcli.server.connection.session import Session
     from chatcli.server.web.responders import Answering, Listener
     from chatcli.server.web.site import Site
@@ -22,9 +23,9 @@ _USED_UP: Final = "Too much came with this token, or from its owner or your addr
 class Visit:
     """A session that says things under a token, kept for the next request with the same one.
 
-    A login for each request would be paid for as a visit. Another token, a refusal, and the end of the connection end
-    the session; when its user is sent away it ends by itself, and the next request logs in anew and learns why that is
-    not possible.
+    A login for each request would be paid for as a visit. Another token, another caller of the same proxy, a refusal,
+    and the end of the connection end the session; when its user is sent away it ends by itself, and the next request
+    logs in anew and learns why that is not possible.
 
     Args:
         site: everything that such connections share.
@@ -34,12 +35,13 @@ class Visit:
         session: the session; None if there is none at present.
     """
 
-    __slots__ = ("_connection", "_listener", "_site", "_token", "session")
+    __slots__ = ("_connection", "_listener", "_peer", "_site", "_token", "session")
 
     def __init__(self, site: Site, connection: Answering) -> None:
         self._site = site
         self._connection = connection
         self._token = ""
+        self._peer: Address | None = None  # of the caller for whom the session was opened, whose limits count for it
         self._listener: Listener | None = None  # the present request
         self.session: Session | None = None
 
@@ -53,7 +55,7 @@ class Visit:
         Raises:
             Fault: an allowance is used up. Otherwise the caller would wait for minutes.
         """
-        if token != self._token:
+        if (token, self._connection.opening.peer) != (self._token, self._peer):
             self.end()
         if self.session is None:
             self._open(token, listener)
@@ -69,6 +71,7 @@ class Visit:
         session = open_session(self._site, self._connection, self)
         check_allowance(session)
         self.session, self._token, self._listener = session, token, listener
+        self._peer = self._connection.opening.peer
         session.receive_frames([f.Hello(f.VERSION, purpose="send", token=token, revision=f.REVISION)])
 
     def leave(self) -> None:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatcli.gateway.web.exchange import MOST_HEAD, TEXT, Body, Exchange, Fault, Head
+from chatcli.gateway.web.answers import TEXT, Fault
+from chatcli.gateway.web.exchange import Body, Exchange
+from chatcli.gateway.web.heads import MOST_HEAD, Head
 
 MOST = 100  # bytes of a body that a test takes
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"

@@ -7,8 +7,9 @@ from http import HTTPStatus
 
 import pytest
 
+from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.credentials import shown_token
-from chatcli.gateway.web.exchange import Exchange, Fault
+from chatcli.gateway.web.exchange import Exchange
 from chatcli.gateway.web.statuses import STATUSES, fault
 from chatcli.protocol import codes
 

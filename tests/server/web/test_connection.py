@@ -128,6 +128,20 @@ def test_order(server: ThreadServer) -> None:
         assert [message["text"] for message in (alice.hears("message"), alice.hears("message"))] == ["hi", "hi"]
 
 
+def test_date(still: ThreadServer) -> None:
+    """Each answer, errors among them, says when it was given, by the server's clock."""
+    with RawCaller.of(still) as caller:
+        for moment, date in (
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784111777000, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (784111777999, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (784111778000, "Sun, 06 Nov 1994 08:49:38 GMT"),
+        ):
+            still.hub.clock = functools.partial(int, moment)
+            for path in ("/healthz", "/-/nothing"):
+                assert caller.asks("GET", path).headers["date"] == date
+
+
 def test_half_closed(server: ThreadServer) -> None:
     """Whoever sends nothing more gets all answers, and the end; a request that is cut short gets 400."""
     with RawCaller.of(server) as caller:

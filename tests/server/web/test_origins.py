@@ -19,6 +19,7 @@ from chatcli.client.oneshot.client import Client
 from chatcli.errors import ServerUnavailable
 from chatcli.protocol.values.address import Address
 from chatcli.server.limits import Limits
+from chatcli.server.listeners.tcp import TcpConnection
 from tests.certificates import make
 from tests.forwarder import Forwarder
 from tests.server.listeners.test_tcp import outside
@@ -86,6 +87,8 @@ def test_host_of_a_websocket(named: ThreadServer, origin: str, status: int) -> N
     with RawCaller.of(named) as caller:
         if origin:
             words["origin"] = origin
+        for path in ("/", "/ops", "/-/nothing", "/-/ws/", "/ops/events"):
+            assert caller.asks("GET", path, None, host="evil.example", **words).status == 421
         assert caller.asks("GET", "/-/ws", None, host="evil.example", **words).status == status
 
 
@@ -236,6 +239,34 @@ def test_wrong_tokens_through_a_proxy(tmp_path: Path) -> None:
         assert wrong_tokens(caller, 1, x_forwarded_for="203.0.113.8") == [401]
         assert wrong_tokens(caller, 1, forwarded="for=203.0.113.7") == [429]
         assert wrong_tokens(caller, 1, x_forwarded_for="127.0.0.1") == [401]
+
+
+def test_visits_through_a_proxy(tmp_path: Path) -> None:
+    """Two who say something with one token, on one connection of a proxy, each log in from their own address."""
+    with ThreadServer(tmp_path, proxies=LOOPBACK) as server, server.joined("alice") as alice:
+        token = makes_token(alice, scope="send", to=["alice"], seconds=3600)
+        with RawCaller.of(server) as caller:
+
+            def says(address: str) -> tuple[object, str]:
+                headers: dict[str, Any] = {"authorization": f"Bearer {token}", "x_forwarded_for": address}
+                assert caller.asks("POST", "/@alice", b"hi", **headers).status == 200
+                return server.run(the_session)
+
+            def the_session() -> tuple[object, str]:
+                sessions = [connection.session for connection in server.hub.connections if is_by_http(connection)]
+                (session,) = sessions
+                assert session is not None
+                return session, session.caller
+
+            first, again, other = says("203.0.113.7"), says("203.0.113.7"), says("203.0.113.8")
+        assert first == again
+        assert first[1] == "203.0.113.7"
+        assert other[1] == "203.0.113.8"
+
+
+def is_by_http(connection: object) -> bool:
+    """Return whether a connection speaks HTTP."""
+    return isinstance(connection, TcpConnection) and connection.speaks == "http"
 
 
 def test_connections_through_a_proxy(tmp_path: Path) -> None:
