@@ -11,6 +11,7 @@ from base64 import b64encode
 from typing import Final
 
 from chatcli.errors import ServerUnreachable
+from chatcli.protocol.values.address import WEBSOCKET_PATH
 
 _CHUNK: Final = 65536  # bytes
 _RECORD: Final = 16384  # bytes of data in a record of TLS at most
@@ -47,7 +48,7 @@ class Tunnel:
         self._encrypted = 0  # bytes given to send() that are in _out already
         key = b64encode(os.urandom(16)).decode()
         request = (
-            f"GET /-/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET {WEBSOCKET_PATH} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         )
         self._out = bytearray(request.encode())

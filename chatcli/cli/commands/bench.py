@@ -171,6 +171,7 @@ def _describe_server_options() -> None:
             option.show_default = option.show_envvar = False
             if option.name == "server":
                 option.help = "Measure this server instead of starting one."
+                option.metavar = "HOST[:PORT]"  # only its own port is measured
 
 
 _describe_server_options()

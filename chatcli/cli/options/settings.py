@@ -61,7 +61,12 @@ SETTINGS: Final = {
     setting.key: setting
     for setting in (
         Setting("at", TextType("NAME"), None, "A server by its name in config.toml.", "none"),
-        Setting("server", AddressType(), str(Address(DEFAULT_HOST, DEFAULT_PORT)), "Where the server is."),
+        Setting(
+            "server",
+            AddressType(),
+            str(Address(DEFAULT_HOST, DEFAULT_PORT)),
+            "Where the server is; https://HOST[:PORT][/PATH] goes through HTTP.",
+        ),
         Setting(
             "user",
             TextType(),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from chatcli.client.transport.tls import TlsAttempt
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_Answer = socket.socket | Exception  # of the thread that opens a tunnel
 
 _CONNECTING: Final = 10.0  # seconds, including the login
 _FOR_THE_SENTENCE: Final = 0.1  # seconds of that for the sentence about the addresses that were tried
@@ -284,36 +285,54 @@ async def _dial_through_tunnel(server: Address, deadline: float, attempt: TlsAtt
     """Open a tunnel in a thread, and the server's own TLS in it; errors as :func:`tunnel.dial`."""
     from chatcli.client.transport import tunnel
 
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[socket.socket | ChatError] = loop.create_future()
-    tunnel.start_opening(server, time.monotonic() + deadline - loop.time(), partial(_report, answer))
-    connection = await answer
-    if isinstance(connection, ChatError):
-        raise connection
     try:
         async with asyncio.timeout_at(deadline):
-            return await _streams(connection, ssl=attempt.context, server_hostname=attempt.host_name)
-    except BaseException as error:
-        connection.close()
-        if isinstance(error, OSError):
-            raise tunnel.inner_failure(server, attempt, error) from None
+            connection = await _tunnel(server, deadline - _FOR_THE_SENTENCE)
+            try:
+                return await _streams(connection, ssl=attempt.context, server_hostname=attempt.host_name)
+            except BaseException:
+                connection.close()
+                raise
+    except OSError as error:
+        raise tunnel.inner_failure(server, attempt, error) from None
+
+
+async def _tunnel(server: Address, deadline: float) -> socket.socket:
+    """Open a tunnel in a thread; errors as :func:`tunnel.open_tunnel`."""
+    from chatcli.client.transport import tunnel
+
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[_Answer] = loop.create_future()
+    tunnel.start_opening(server, time.monotonic() + deadline - loop.time(), partial(_report, answer))
+    try:
+        found = await answer
+    except asyncio.CancelledError:
+        if answer.done() and not answer.cancelled():  # it came in the same turn of the loop
+            _discard(answer.result())
         raise
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
-def _report(answer: asyncio.Future[socket.socket | ChatError], found: socket.socket | ChatError) -> None:
+def _report(answer: asyncio.Future[_Answer], found: _Answer) -> None:
     """Report a tunnel from its thread; it is closed if nobody waits for it any more."""
 
     def settle() -> None:
-        if not answer.done():
+        if answer.done():
+            _discard(found)
+        else:
             answer.set_result(found)
-        elif not isinstance(found, ChatError):
-            found.close()
 
     try:
         answer.get_loop().call_soon_threadsafe(settle)
     except RuntimeError:  # the loop has ended
-        if not isinstance(found, ChatError):
-            found.close()
+        _discard(found)
+
+
+def _discard(found: _Answer) -> None:
+    if not isinstance(found, Exception):
+        found.close()
 
 
 async def _try(target: Target, race: Race, attempt: Attempt | None) -> Streams:

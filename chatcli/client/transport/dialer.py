@@ -33,6 +33,7 @@ _AT_LEAST: Final = 0.001  # seconds: zero would mean to wait for ever
 _MOST: Final = 16  # addresses of one host that are tried
 _FIRST: Final = b"{"  # the first byte of everything that a server sends
 _UNDER_WAY: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
+_NO_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 #: The addresses of a host, as ``getaddrinfo`` returns them.
 Found = Sequence[tuple[int, int, int, str, tuple[Any, ...]]]
@@ -286,7 +287,7 @@ def dial(server: Address, deadline: float, attempt: Opener) -> socket.socket:
     found = resolve(server, deadline)
     handshake = handshake_needed(found, attempt)
     race = Race(server, found, handshake)
-    with selectors.DefaultSelector() as selector:
+    with _selector(server) as selector:
         won = None
         try:
             won = _run(race, selector, deadline, handshake)
@@ -297,6 +298,13 @@ def dial(server: Address, deadline: float, attempt: Opener) -> socket.socket:
                     candidate.socket.close()
     won.settimeout(max(_AT_LEAST, deadline - time.monotonic()))
     return won
+
+
+def _selector(server: Address) -> selectors.BaseSelector:
+    try:
+        return selectors.DefaultSelector()
+    except OSError as error:  # it has a descriptor of its own
+        raise ServerUnreachable(unreachable(server, error)) from None
 
 
 class _Candidate:
@@ -422,5 +430,7 @@ def unreachable(server: Address, error: Exception, tried: str = "") -> str:
         return f"No server answers at {server}{details}: {start}, or say where it is with --server."
     if isinstance(error, TimeoutError):
         return f"{server} does not answer{details}: check the address, the network, and that no firewall is in between."
+    if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+        return f"Cannot connect to {server}: too many files are open here. Close some, or raise the limit (ulimit -n)."
     reason = tried or (error.strerror if isinstance(error, OSError) and error.strerror else str(error))
     return f"Cannot connect to {server} ({reason}): check the address and the network."

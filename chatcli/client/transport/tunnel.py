@@ -9,6 +9,7 @@ Imported only for addresses with a scheme.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import ssl
@@ -28,7 +29,7 @@ from chatcli.client.transport.proxies import HEADER_VARIABLE, Proxy
 from chatcli.client.transport.tunnel_tls import TlsLayers, indifferent, verifying
 from chatcli.client.transport.upgrade import Head, NotHttp, read_head
 from chatcli.errors import ChatError, ProtocolError, ServerNotTrusted, ServerUnreachable
-from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.address import WEBSOCKET_PATH, Address
 from chatcli.protocol.values.text import printable_line
 
 if TYPE_CHECKING:
@@ -86,11 +87,13 @@ def dial(server: Address, deadline: float, attempt: TlsAttempt) -> ssl.SSLSocket
         ServerNotTrusted: something in between is not what it should be.
         InputError: the environment names no proxy that can be used, or no valid headers.
     """
-    handshake = attempt.start(open_tunnel(server, deadline))
+    tunnel = open_tunnel(server, deadline)
     try:
+        handshake = attempt.start(tunnel)
+        tunnel = handshake.connection
         _finish(handshake, deadline)
     except BaseException as error:
-        handshake.connection.close()
+        tunnel.close()
         if isinstance(error, OSError):
             raise inner_failure(server, attempt, error) from None
         raise
@@ -119,7 +122,7 @@ def inner_failure(server: Address, attempt: TlsAttempt, error: OSError) -> ChatE
     return explained or ServerUnreachable(dialer.unreachable(server, error))
 
 
-def start_opening(server: Address, deadline: float, report: Callable[[socket.socket | ChatError], object]) -> None:
+def start_opening(server: Address, deadline: float, report: Callable[[socket.socket | Exception], object]) -> None:
     """Open a tunnel in a thread that need not be waited for.
 
     Args:
@@ -130,8 +133,8 @@ def start_opening(server: Address, deadline: float, report: Callable[[socket.soc
 
     def run() -> None:
         try:
-            found: socket.socket | ChatError = open_tunnel(server, deadline)
-        except ChatError as error:
+            found: socket.socket | Exception = open_tunnel(server, deadline)
+        except Exception as error:  # noqa: BLE001 (raised where the tunnel is waited for)
             found = error
         report(found)
 
@@ -146,22 +149,44 @@ def open_tunnel(server: Address, deadline: float) -> socket.socket:
         deadline: when to give up, by the monotonic clock.
 
     Raises:
-        ServerUnreachable: there is no connection.
+        ServerUnreachable: there is no connection, or this machine has no descriptor left for it.
         ForeignAnswer: a web server or a proxy answers, and no chatcli server.
         ServerNotTrusted: a secret would go to someone for whom no authority vouches.
         InputError: the environment names no proxy that can be used, or no valid headers.
     """
+    try:
+        return _open(server, deadline)
+    except OSError as error:
+        raise ServerUnreachable(dialer.unreachable(server, error)) from None
+
+
+def _open(server: Address, deadline: float) -> socket.socket:
+    """Open a tunnel; errors as in :func:`open_tunnel`, and OSError if this machine is at fault."""
     route = _route(server)
     # The library is loaded while the network is waited for.
     Thread(target=import_module, args=(_LIBRARY,), name="tunnel-library", daemon=True).start()
     attempt = _TunnelAttempt(route)
     opening = attempt.openings[_connect(route, deadline, attempt)]
     diagnostics.detail(lambda: f"The tunnel to {server} is open.")
+    return _pumped(opening)
+
+
+def _pumped(opening: _Opening) -> socket.socket:
+    """Return a socket whose bytes are carried through an open tunnel from now on.
+
+    Raises:
+        OSError: there is no descriptor left.
+    """
     from chatcli.client.transport.tunnel_pump import Pump  # needs the library
 
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    Pump(opening.connection, opening.tls, opening.protocol, theirs).start(opening.early)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.enter_context(opening.connection)
+        ours, theirs = socket.socketpair()
+        on_failure.enter_context(ours)
+        on_failure.enter_context(theirs)
+        ours.setblocking(False)
+        Pump(opening.connection, opening.tls, opening.protocol, theirs).start(opening.early)
+        on_failure.pop_all()
     return ours
 
 
@@ -340,7 +365,7 @@ class _Opening:
         from websockets.uri import WebSocketURI
 
         server = self._route.server
-        host, path = server.host.partition("%")[0], server.path + upgrade.PATH
+        host, path = server.host.partition("%")[0], server.path + WEBSOCKET_PATH
         uri = WebSocketURI(server.scheme == "https", host, server.port, path, "")
         self.protocol = ClientProtocol(uri, max_size=_LONGEST_MESSAGE)
         request = self.protocol.connect()

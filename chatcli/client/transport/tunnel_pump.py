@@ -28,7 +28,7 @@ _BUFFERED: Final = 256 * 1024  # bytes in one direction, above which nothing mor
 _BETWEEN_PINGS: Final = 25.0  # seconds without a byte to the server: a proxy may close what is idle for half a minute
 _FAREWELL: Final = 2.0  # seconds to send the client's last words after it has closed its end
 _LAST_READS: Final = 16  # of what the server sends meanwhile
-_POLICY: Final = 1003  # the WebSocket's code for a message of the wrong kind
+_UNSUPPORTED_DATA: Final = 1003  # the WebSocket's code for a message of the wrong kind (RFC 6455, section 7.4.1)
 
 
 class Pump:
@@ -39,6 +39,9 @@ class Pump:
         tls: the layers of TLS on it.
         protocol: the WebSocket on it, which is open.
         client: the end of a pair of sockets, the other of which the client has.
+
+    Raises:
+        OSError: there is no descriptor left to wait for them.
     """
 
     def __init__(self, network: socket.socket, tls: TlsLayers, protocol: ClientProtocol, client: socket.socket) -> None:
@@ -49,6 +52,7 @@ class Pump:
         self._client_ended = self._network_ended = False
         self._last_sent = time.monotonic()
         self._farewell_until = 0.0
+        self._selector = selectors.DefaultSelector()
         self._thread = Thread(target=self._run, name="tunnel", daemon=True)
 
     def start(self, early: Sequence[Event]) -> None:
@@ -65,9 +69,9 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            with self._network, self._client, selectors.DefaultSelector() as selector:
+            with self._network, self._client, self._selector:
                 while not self._is_over:
-                    self._wait(selector)
+                    self._wait()
                 self._read_the_rest()
         finally:
             _running.discard(self)
@@ -78,8 +82,9 @@ class Pump:
             return not self._to_network or time.monotonic() > self._farewell_until
         return self._network_ended and not self._to_client
 
-    def _wait(self, selector: selectors.BaseSelector) -> None:
+    def _wait(self) -> None:
         """Wait until something can be done, and do it."""
+        selector = self._selector
         reading, writing = selectors.EVENT_READ, selectors.EVENT_WRITE
         _watch(
             selector,
@@ -140,7 +145,7 @@ class Pump:
         for frame in frames:
             assert isinstance(frame, Frame)  # noqa: S101 (the handshake is done)
             if frame.opcode is Opcode.TEXT:
-                self._protocol.fail(_POLICY)
+                self._protocol.fail(_UNSUPPORTED_DATA)
             elif frame.opcode in {Opcode.BINARY, Opcode.CONT} and not self._client_ended:
                 self._to_client += frame.data
         self._send_waiting()

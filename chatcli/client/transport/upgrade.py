@@ -9,11 +9,10 @@ from msgspec import Struct
 
 from chatcli.client.transport.proxies import HEADER_VARIABLE, Proxy
 from chatcli.errors import ChatError, ForeignAnswer, ServerUnreachable
-from chatcli.protocol.values.address import Address, parse_address
+from chatcli.protocol.values.address import WEBSOCKET_PATH, Address, parse_address
+from chatcli.protocol.values.authority import Authority
 from chatcli.protocol.values.text import printable_line
 
-#: The path of the WebSocket, below that of the address.
-PATH: Final = "/-/ws"
 USER_AGENT: Final = "chatcli"
 
 _LONGEST_HEAD: Final = 64 * 1024  # bytes
@@ -36,8 +35,8 @@ _FOREIGN: Final = {
     200: "A web server answers at {server} with a page ({head}), and no chatcli server: check the address.",
     404: "A web server answers at {server}, and knows nothing of a chatcli server (404): check the address, its path, "
     "and that the server's port is forwarded.",
-    421: "The server at {server} does not know that it is called {host} (421): have it started with --web-name {host}, "
-    "or use a name that it knows.",
+    421: "What answers at {server} serves nothing under the name {host} (421): check the address, its path, and the "
+    "names that the proxy in front of the server knows.",
 }
 _OTHERWISE: Final = (
     "A web server answers at {server} and opens no WebSocket ({head}): check the address, and that what is in between "
@@ -97,8 +96,7 @@ def _shown(data: bytes) -> str:
 
 def connect_request(server: Address, proxy: Proxy) -> bytes:
     """Return the request to a proxy for a connection to a server."""
-    host = server.host.partition("%")[0]
-    place = f"[{host}]:{server.port}" if ":" in host else f"{host}:{server.port}"
+    place = Authority(server.host.partition("%")[0], server.port)
     lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}", f"User-Agent: {USER_AGENT}"]
     if proxy.credentials:
         lines.append(f"Proxy-Authorization: Basic {proxy.credentials}")
@@ -149,8 +147,8 @@ def _redirected(server: Address, head: Head) -> ForeignAnswer:
         where = parse_address(re.split("[?#]", head.location)[0])
     except ChatError:
         where = server
-    if where.scheme and where != server and where.host == server.host and where.path.endswith(PATH):
-        found = where._replace(path=where.path.removesuffix(PATH))
+    if where.scheme and where != server and where.host == server.host and where.path.endswith(WEBSOCKET_PATH):
+        found = where._replace(path=where.path.removesuffix(WEBSOCKET_PATH))
         return ForeignAnswer(f"{server} says that it has moved ({head.status}): give --server {found}.")
     to = f", to {where.host}" if where.host != server.host else ""
     return _closed_gate(server, f"{head}{to}")
@@ -158,7 +156,7 @@ def _redirected(server: Address, head: Head) -> ForeignAnswer:
 
 def foreign_protocol(server: Address) -> ForeignAnswer:
     """Return the exception for what does not answer in HTTP."""
-    without = f"{server.host}:{server.port}"
+    without = Authority(server.host, server.port)
     return ForeignAnswer(
         f"What answers at {server} does not speak HTTP: check the address, or try --server {without}, without "
         f'"{server.scheme}://".'

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from chatcli.gateway.web.answers import Fault
-from chatcli.gateway.web.routes import WEBSOCKET, Kind
+from chatcli.gateway.web.routes import Kind
+from chatcli.protocol.values.address import WEBSOCKET_PATH
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.heads import Head
@@ -28,7 +29,7 @@ def check_host(head: Head, origins: Origins) -> None:
     host = head.headers.get("host")
     if host is None and head.version == "1.0":
         return
-    upgrades = head.path == WEBSOCKET and head.headers.get("upgrade", "").lower() == "websocket"
+    upgrades = head.path == WEBSOCKET_PATH and head.headers.get("upgrade", "").lower() == "websocket"
     if host is not None and upgrades and "origin" not in head.headers:
         return
     if host is None or not origins.host_is_own(host):

@@ -11,11 +11,10 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from chatcli.protocol.values.address import is_loopback
+from chatcli.protocol.values.address import SCHEMES, is_loopback
 from chatcli.protocol.values.authority import is_ip, parse_authority
 
 _LOCAL: Final = "localhost"
-_SCHEMES: Final = {"http": 80, "https": 443}
 _ORIGIN: Final = re.compile(r"(https?)://(.+)")
 
 
@@ -52,7 +51,7 @@ class Origins:
         page = None if found is None else parse_authority(found[2])
         if found is None or page is None:
             return False
-        default = _SCHEMES[found[1]]
+        default = SCHEMES[found[1]]
         port = default if page.port is None else page.port
         if (page.host, port) in self._pages and _fits(found[1], port):
             return True
@@ -72,4 +71,4 @@ def _is_local(host: str) -> bool:
 
 def _fits(scheme: str, port: int) -> bool:
     """Return whether a page of a scheme can come from a port: no page is read without TLS from the port of https."""
-    return port not in _SCHEMES.values() or port == _SCHEMES[scheme]
+    return port not in SCHEMES.values() or port == SCHEMES[scheme]

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from chatcli.gateway.web.answers import TEXT, Headers
 from chatcli.gateway.web.heads import Head
+from chatcli.protocol.values.address import SCHEMES
 from chatcli.protocol.values.authority import Authority, parse_authority
 
 _HTML: Final = "text/html; charset=utf-8"
@@ -116,5 +117,5 @@ def _addresses(headers: Mapping[str, str], *, secure: bool) -> tuple[str, str]:
         return (f"https://{named}", f"https://{named}") if named is not None else ("HOST", "https://HOST")
     if own is None:
         return "HOST", "https://HOST"
-    port = own.port or (443 if secure else 80)
-    return str(Authority(own.host, port)), f"{'https' if secure else 'http'}://{own}"
+    scheme = "https" if secure else "http"
+    return str(Authority(own.host, own.port or SCHEMES[scheme])), f"{scheme}://{own}"

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.heads import Head
+from chatcli.protocol.values.address import WEBSOCKET_PATH
 
 
 class Kind(enum.Enum):
@@ -39,15 +40,13 @@ class Route(NamedTuple):
     name: str = ""
 
 
-#: The path of the WebSocket.
-WEBSOCKET: Final = "/-/ws"
 _GET: Final = ("GET", "HEAD")
 #: Paths with a meaning of their own, and their methods.
 _FIXED: Final = {
     "/": (Kind.PAGE, _GET),
     "/healthz": (Kind.HEALTH, _GET),
     "/metrics": (Kind.METRICS, _GET),
-    WEBSOCKET: (Kind.WEBSOCKET, ("GET",)),
+    WEBSOCKET_PATH: (Kind.WEBSOCKET, ("GET",)),
     "/-/ask": (Kind.ASK, ("POST",)),
     "/-/hook": (Kind.HOOK, ("POST",)),
     "/-/events": (Kind.EVENTS, _GET),

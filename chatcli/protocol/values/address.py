@@ -15,8 +15,10 @@ from chatcli.errors import InputError
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8080
-#: The schemes of tunnels, and their ports.
+#: The schemes of HTTP, and their ports.
 SCHEMES: Final = {"https": 443, "http": 80}
+#: The path of the WebSocket that a tunnel opens, below that of the address.
+WEBSOCKET_PATH: Final = "/-/ws"
 
 _LONGEST_NAME: Final = 253  # characters (RFC 1035, section 2.3.4)
 _LONGEST_LABEL: Final = 63

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from chatcli.codespaces import codespace
+from chatcli.protocol.values.address import SCHEMES
 from chatcli.protocol.values.authority import parse_authority
-
-_HTTPS: Final = 443
 
 
 def own_names(
@@ -26,11 +24,12 @@ def own_names(
         environ: the variables of this process.
         port: the server's port.
     """
+    https = SCHEMES["https"]
     machine = socket.gethostname()
     local = [] if "." in machine else [f"{machine}.local"]
     names = [*certificate_names, machine, *local, *web_names]
-    names += [f"{name}:{_HTTPS}" for name in web_names if (found := parse_authority(name)) and found.port is None]
+    names += [f"{name}:{https}" for name in web_names if (found := parse_authority(name)) and found.port is None]
     forwarded = codespace(environ)
     if forwarded is not None:
-        names.append(f"{forwarded.host(port)}:{_HTTPS}")
+        names.append(f"{forwarded.host(port)}:{https}")
     return list(dict.fromkeys(names))

@@ -110,7 +110,7 @@ def test_invalid_options(said: tuple[str, ...], sentence: str) -> None:
 def test_help() -> None:
     """It says that only a named server is measured, and that what is made there stays."""
     shown = " ".join(run_here("bench", "--help").stdout.split())
-    assert "--server HOST[:PORT]|URL Measure this server instead of starting one. --at" in shown
+    assert "--server HOST[:PORT] Measure this server instead of starting one. --at" in shown
     assert "(bench-...) stay on that server, with all messages. Its rate limits hold" in shown
 
 

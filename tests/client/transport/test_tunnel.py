@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import os
+import re
+import selectors
 import socket
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -23,12 +28,12 @@ from websockets.uri import WebSocketURI
 import chatcli
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import Trust
-from chatcli.client.transport import aio, blocking, tunnel_pump
+from chatcli.client.transport import aio, blocking, dialer, tls, tunnel, tunnel_pump
 from chatcli.client.transport.dialer import HungUp
-from chatcli.client.transport.proxies import HEADER_VARIABLE, headers_in_environment, proxy_for
+from chatcli.client.transport.proxies import HEADER_VARIABLE, Proxy, headers_in_environment, proxy_for
 from chatcli.client.transport.tunnel_pump import Pump
 from chatcli.client.transport.tunnel_tls import TlsLayers
-from chatcli.client.transport.upgrade import NotHttp, read_head
+from chatcli.client.transport.upgrade import NotHttp, connect_request, foreign_protocol, read_head
 from chatcli.errors import ChatError, ForeignAnswer, InputError, ServerNotTrusted, ServerUnreachable
 from chatcli.protocol.values.address import Address, parse_address
 from tests.client.tls_server import own_address
@@ -104,7 +109,7 @@ def failure(server: Address, seconds: float = DEADLINE) -> ChatError:
         (answer(401, "Unauthorized"), r"gate .* is closed \(401 Unauthorized\): .*CHATCLI_HTTP_HEADER"),
         (answer(403, "Forbidden"), r"gate .* is closed \(403 Forbidden\): .*Have it made public"),
         (answer(404, "Not Found"), r"knows nothing of a chatcli server \(404\): check the address"),
-        (answer(421, "Misdirected Request"), r"--web-name 127\.0\.0\.1"),
+        (answer(421, "Misdirected Request"), r"serves nothing under the name 127\.0\.0\.1 \(421\): check the address"),
         (answer(500, "Oh\x1b[31m"), r"\(500 Oh␛\[31m\)"),
         (answer(302, "Found", "Location: https://login.test/pf?to=x"), r"is closed \(302 Found, to login\.test\)"),
         (answer(307, "See", "Location: /login"), r"is closed \(307 See\)"),
@@ -174,6 +179,69 @@ def test_silence(gate: Forwarder) -> None:
     error = failure(gate.address, 0.5)
     assert type(error) is ServerUnreachable
     assert "does not answer" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "sentence"),
+    [
+        ("socket.socketpair", OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "too many files are open here"),
+        ("selectors.DefaultSelector", OSError(errno.ENFILE, os.strerror(errno.ENFILE)), "too many files are open here"),
+        ("socket.socketpair", OSError(errno.ENOBUFS, "No buffers"), r"Cannot connect to \S+ \(No buffers\)"),
+    ],
+)
+def test_failures_of_this_machine(
+    forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch, call: str, error: OSError, sentence: str
+) -> None:
+    """They end the opening at once with the reason, also that of a pump in its thread, and nothing stays open."""
+    fail_in_tunnels(monkeypatch, call, error)
+    found = failure(forwarder.address)
+    assert type(found) is ServerUnreachable
+    assert re.search(sentence, str(found))
+    eventually(lambda: not forwarder.connections, "the end of the connections")
+
+
+def test_defects(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any exception of the thread is raised where the tunnel is waited for."""
+    fail_in_tunnels(monkeypatch, "socket.socketpair", ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(aio.connect(login(forwarder.address), login(forwarder.address).hello("listen")))
+
+
+def fail_in_tunnels(monkeypatch: pytest.MonkeyPatch, call: str, error: Exception) -> None:
+    """Have a function of the standard library fail, for tunnels only."""
+
+    def fail() -> None:
+        raise error
+
+    module, name = call.split(".")
+    at: object = tunnel if module == "socket" else tunnel_pump
+    working = {"socket": socket, "selectors": selectors}[module]
+    monkeypatch.setattr(at, module, SimpleNamespace(**(vars(working) | {name: fail})))
+
+
+def test_no_descriptor_for_a_selector(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a tunnel, the reason is the same."""
+
+    def fail() -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(dialer, "selectors", SimpleNamespace(**(vars(selectors) | {"DefaultSelector": fail})))
+    with pytest.raises(ServerUnreachable, match="too many files are open here"):
+        blocking.connect(login(server.address), time.monotonic() + DEADLINE)
+
+
+def test_thread_that_never_reports(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for it has the deadline of the connection."""
+    monkeypatch.setattr(aio, "_FOR_THE_SENTENCE", 0.2)
+    monkeypatch.setattr(tunnel, "Thread", lambda **_: SimpleNamespace(start=lambda: None))
+
+    async def dial() -> None:
+        server = forwarder.address
+        deadline = asyncio.get_running_loop().time() + 0.3
+        await aio._dial(server, deadline, tls.attempts(server, NEW_KEYS)[0])
+
+    with pytest.raises(ServerUnreachable, match="does not answer"):
+        asyncio.run(asyncio.wait_for(dial(), DEADLINE))
 
 
 def test_refused(gate: Forwarder) -> None:
@@ -587,6 +655,43 @@ def test_pings(monkeypatch: pytest.MonkeyPatch) -> None:
     while ends.frames()[-1].opcode is Opcode.PING:
         pass
     ends.close()
+
+
+def test_idle_forwarders(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forwarder that closes what is idle lets a tunnel be, as pings come more often than that."""
+    monkeypatch.setattr(tunnel_pump, "_BETWEEN_PINGS", 0.05)
+    forwarder.idle = idle = 1.0
+
+    async def be_silent() -> None:
+        who = login(forwarder.address)
+        connection, _ = await aio.connect(who, who.hello("listen"))
+        await asyncio.sleep(2.5 * idle)
+        connection.measure()
+        while connection.state.round_trip is None:
+            await connection.receive()
+        await connection.log_out()
+
+    asyncio.run(be_silent())
+    assert len(forwarder.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("https://chat.test", "chat.test:443"),
+        ("http://chat.test:8080/chat", "chat.test:8080"),
+        ("https://[2001:db8::1]", "[2001:db8::1]:443"),
+        ("https://[fe80::1%eth0]:8443", "[fe80::1]:8443"),
+    ],
+)
+def test_places_in_requests_and_sentences(server: str, place: str) -> None:
+    """An IPv6 address has its brackets, and in what is sent no interface."""
+    address = parse_address(server)
+    request = connect_request(address, Proxy(parse_address("proxy.test"), "HTTPS_PROXY"))
+    assert request.startswith(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n".encode())
+    advised = re.search(r"--server (\S+), without", str(foreign_protocol(address)))
+    assert advised is not None
+    assert parse_address(advised[1]) == Address(address.host, address.port)
 
 
 def test_end_of_the_program(ends: Ends) -> None:
