@@ -38,9 +38,10 @@ from chatcli.server.listeners.tls import HandshakeQueue
 from chatcli.server.metrics import Metrics
 from chatcli.server.security.audit import Audit
 from chatcli.server.security.certificates import Certificates
+from chatcli.server.slices import Result
 from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import SystemdNotifier
-from chatcli.server.web.site import Result, Site
+from chatcli.server.web.site import Site
 from chatcli.store.interface import Log
 from chatcli.store.records import Batch
 from chatcli.store.sqlite_log import SqliteLog
@@ -327,10 +328,18 @@ def _make_service(site: Site, certificates: Certificates) -> Service:
     )
 
 
-def _in_thread(function: Callable[[], Result], on_done: Callable[[Result], None]) -> None:
-    """Run a function in another thread, and pass on its result in this one."""
-    future = asyncio.get_running_loop().run_in_executor(None, function)
-    future.add_done_callback(lambda done: on_done(done.result()))
+def _in_thread(
+    function: Callable[[], Result], on_done: Callable[[Result], None], on_failure: Callable[[Exception], None]
+) -> None:
+    """Run a function in another thread: see :class:`~chatcli.server.slices.InThread`."""
+
+    def finish(done: asyncio.Future[Result]) -> None:
+        try:
+            on_done(done.result())
+        except Exception as error:  # noqa: BLE001 (passed on)
+            on_failure(error)
+
+    asyncio.get_running_loop().run_in_executor(None, function).add_done_callback(finish)
 
 
 async def _listen_for_commands(data: Path, operators: Operators) -> AdminListener:

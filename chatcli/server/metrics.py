@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from chatcli.server.hub import Hub
 
-logger = logging.getLogger(__name__)
 
 _MODES: Final = (Mode.LIVE, Mode.READING, Mode.LAGGING)
 _AT_ONCE: Final = 500  # connections that are counted in one tick of the loop
@@ -77,11 +75,6 @@ class Exposition(NamedTuple):
     content_type: str
 
 
-OnExposed = Callable[[Exposition | None], None]
-#: Runs a function in another thread, and calls the second one with its result, in the thread of the hub.
-InThread = Callable[[Callable[[], Exposition | None], OnExposed], None]
-
-
 class Metrics:
     """Reads the metrics of a running server.
 
@@ -90,7 +83,7 @@ class Metrics:
         in_thread: runs a function in another thread.
     """
 
-    def __init__(self, hub: Hub, in_thread: InThread) -> None:
+    def __init__(self, hub: Hub, in_thread: slices.InThread) -> None:
         self._hub = hub
         self._in_thread = in_thread
 
@@ -134,23 +127,17 @@ class Metrics:
             )
         )
 
-    def expose(self, accept: str, on_done: OnExposed) -> None:
-        """Call a function with the present metrics, once another thread has written them; with None if it has failed.
+    def expose(
+        self, accept: str, on_done: Callable[[Exposition], None], on_failure: Callable[[Exception], None]
+    ) -> None:
+        """Call a function with the present metrics, once another thread has written them.
 
         Args:
             accept: see :func:`exposition`.
             on_done: the function.
+            on_failure: called with an exception if they cannot be written.
         """
-
-        def write(reading: Reading) -> Exposition | None:
-            try:
-                return exposition(reading, accept)
-            except Exception:
-                # A fault of ours, or of a library that reads what the system says of the process.
-                logger.exception("The metrics cannot be written.")
-                return None
-
-        work = self._read(lambda reading: self._in_thread(lambda: write(reading), on_done))
+        work = self._read(lambda reading: self._in_thread(lambda: exposition(reading, accept), on_done, on_failure))
         slices.run(self._hub.later, work)
 
 

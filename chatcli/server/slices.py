@@ -1,16 +1,35 @@
-"""Splits long work into slices, so that everybody else is served between two of them."""
+"""Splits long work into slices, or has another thread do it, so that everybody else is served meanwhile."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from chatcli.server.throttle import Later
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class InThread(Protocol):
+    """Runs a function in another thread."""
+
+    def __call__(
+        self,
+        function: Callable[[], Result],
+        on_done: Callable[[Result], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        """Run a function, and pass on its result in this thread.
+
+        Args:
+            function: runs in the other thread.
+            on_done: gets the result.
+            on_failure: gets the exception that one of the two has raised.
+        """
 
 
 def run(later: Later, work: Iterator[None]) -> None:

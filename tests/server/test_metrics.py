@@ -30,8 +30,12 @@ _OPENMETRICS: Final = "application/openmetrics-text;version=1.0.0;q=0.5,text/pla
 
 def expose(server: ThreadServer, accept: str = "") -> Exposition:
     """Return the metrics of a server."""
-    found: Future[Exposition | None] = Future()
-    server.run(lambda: Metrics(server.hub, lambda write, done: done(write())).expose(accept, found.set_result))
+    found: Future[Exposition] = Future()
+    server.run(
+        lambda: Metrics(server.hub, lambda write, done, _: done(write())).expose(
+            accept, found.set_result, found.set_exception
+        )
+    )
     made = found.result(DEADLINE)
     assert made is not None
     return made
@@ -202,7 +206,7 @@ def on_a_small_disk(tmp_path: Path) -> Iterator[tuple[Disk, ThreadServer]]:
 def test_health_on_a_full_disk(tmp_path: Path) -> None:
     """It is bad once a write has failed, and good again with room on the disk, although nobody writes."""
     with on_a_small_disk(tmp_path) as (disk, server), server.joined("alice", "send") as alice:
-        metrics = Metrics(server.hub, lambda write, done: done(write()))
+        metrics = Metrics(server.hub, lambda write, done, _: done(write()))
         assert says(alice, "alice", "kept")
         assert server.run(metrics.healthy)
         disk.fill(0)

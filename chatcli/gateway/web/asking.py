@@ -16,14 +16,16 @@ from chatcli.gateway.web.publishing import (
     check_type,
     decoded,
     invalid,
-    key_id,
+    message_id,
     parameters,
+    place,
     text_of,
 )
 from chatcli.protocol import frames as f
 from chatcli.protocol.records import moment
 from chatcli.protocol.values.durations import duration_text, parse_duration
 
+_PARAMETERS: Final = {"to", "choice", "timeout", "wait"}
 _YES_OR_NO: Final = ("yes", "no")
 _TIMEOUT: Final = 300  # seconds
 WAIT: Final = 50  # seconds that a request for an answer waits: most proxies have more patience
@@ -31,7 +33,10 @@ _LONGEST_WAIT: Final = 3600  # seconds
 
 _LATE: Final = "There was no answer in time: the question is closed."
 _NOT_YET: Final = "There is no answer yet: it comes from the address in Location, to which curl -L goes by itself."
-_NO_RECIPIENT: Final = "There is nobody to ask: name a person or a room, as in ?to=bob or ?to=%23ops."
+_TWO_WAYS: Final = (
+    'With a body in JSON, everything stands in that: {"to": "bob", "text": "Deploy?", "choices": ["now", "later"]}. '
+    "Drop the parameters after the question mark."
+)
 
 
 class Question(NamedTuple):
@@ -80,19 +85,15 @@ def question(head: Head, body: bytes, identity: Identity) -> Question:
     Raises:
         Fault: it asks none.
     """
-    key = key_id(head, identity)
     if check_type(head) == JSON:
-        parameters(head, set())
+        if all_parameters(head, _PARAMETERS):
+            raise invalid(_TWO_WAYS)
         asked = decoded(body, _Asked)
     else:
         asked = _from_query(head, text_of(body))
-    if not asked.to.removeprefix("@"):
-        raise invalid(_NO_RECIPIENT)
-    if asked.id is not None and key not in (None, asked.id.lower()):
-        raise invalid('"id" and the header "Idempotency-Key" are different: leave out one of them.')
     message = f.Send(
-        (asked.id and asked.id.lower()) or key or identity.new(),
-        asked.to.removeprefix("@"),
+        message_id(head, identity, asked.id),
+        place(asked.to),
         asked.text,
         choices=list(_YES_OR_NO) if asked.choices is None else asked.choices,
         seconds=_seconds("timeout", asked.timeout, f.MAX_OPEN),
@@ -101,7 +102,7 @@ def question(head: Head, body: bytes, identity: Identity) -> Question:
 
 
 def _from_query(head: Head, text: str) -> _Asked:
-    pairs = all_parameters(head, {"to", "choice", "timeout", "wait"})
+    pairs = all_parameters(head, _PARAMETERS)
     once = [name for name, _ in pairs if name != "choice"]
     if len(once) != len(set(once)):
         raise invalid("Only the parameter choice can be there more than once.")

@@ -30,14 +30,19 @@ def caller_address(peer: str, headers: Mapping[str, str], proxies: Networks) -> 
         headers: those of the request, by their names in small letters; several of one name are separated by commas.
         proxies: the proxies that are believed.
     """
-    address = _address(peer.partition("%")[0])
-    if address is None or not _is_in(address, proxies):
+    if not is_believed(peer, proxies):
         return peer
     named = [header for name in ("forwarded", "x-forwarded-for") if (header := headers.get(name)) is not None]
     found = {_caller(header, proxies) for header in named}
     # Of two that differ a proxy has written one, and its caller the other.
     caller = found.pop() if len(found) == 1 else None
     return peer if caller is None else str(caller)
+
+
+def is_believed(peer: str, proxies: Networks) -> bool:
+    """Return whether a proxy that is believed has an address."""
+    address = _address(peer.partition("%")[0]) if proxies else None
+    return address is not None and _is_in(address, proxies)
 
 
 def _caller(header: str, proxies: Networks) -> IPv4Address | IPv6Address | None:
@@ -63,7 +68,8 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     authority = parse_authority(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     if authority is None or not is_ip(authority.host):
         return None
-    return ipaddress.ip_address(authority.host)
+    address = ipaddress.ip_address(authority.host)
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def _is_in(address: IPv4Address | IPv6Address, networks: Networks) -> bool:

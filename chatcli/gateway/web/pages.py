@@ -89,15 +89,16 @@ class Page(NamedTuple):
     headers: Headers
 
 
-def front_page(head: Head, fingerprint: str, *, secure: bool) -> Page:
+def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) -> Page:
     """Return the page at the root: as HTML for browsers, as text for anything else.
 
     Args:
         head: the request.
         fingerprint: of the server's key.
+        forwarded: the host by which a proxy was called, if it has said so and is believed.
         secure: whether the request came within TLS.
     """
-    address, base = _addresses(head.headers, secure=secure)
+    address, base = _addresses(head.headers, forwarded, secure=secure)
     words = {
         "command": f"chatcli join --server {address}",
         "fingerprint": fingerprint,
@@ -109,11 +110,11 @@ def front_page(head: Head, fingerprint: str, *, secure: bool) -> Page:
     return Page(_HTML, _PAGE.format(style=_STYLE, **escaped).encode(), _HEADERS)
 
 
-def _addresses(headers: Mapping[str, str], *, secure: bool) -> tuple[str, str]:
+def _addresses(headers: Mapping[str, str], forwarded: str, *, secure: bool) -> tuple[str, str]:
     """Return the server's address for the program, and that for HTTP, as the caller has reached it."""
     own = parse_authority(headers.get("host", ""))
     if any(name in headers for name in _FORWARDED):
-        named = parse_authority(headers.get("x-forwarded-host", "")) or own
+        named = parse_authority(forwarded) or own
         return (f"https://{named}", f"https://{named}") if named is not None else ("HOST", "https://HOST")
     if own is None:
         return "HOST", "https://HOST"

@@ -18,6 +18,7 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.records import moment
 from chatcli.protocol.values.ids import uuid8
+from chatcli.protocol.values.text import printable_line
 from chatcli.protocol.values.tokens import token_digest
 
 _MOST_KEY: Final = 255  # characters of an Idempotency-Key
@@ -31,6 +32,8 @@ _MULTIPART: Final = (
     "The body is the text itself, and no form: use curl -d TEXT, or --data-binary @FILE, in the place of -F."
 )
 _NO_UTF8: Final = "The body is not text in UTF-8: convert it first, as iconv -t UTF-8 does."
+_NOWHERE: Final = 'Say who is meant in "to": a person or a room, as in ?to=bob or ?to=%23ops.'
+_SHOWN: Final = 40  # characters of a name that is not known
 _SECRETS: Final = ("token", "access_token", "key", "auth", "password")
 
 
@@ -100,17 +103,44 @@ def message(head: Head, to: str, body: bytes, identity: Identity) -> f.Send:
     """
     query = parameters(head, {"re"})
     answered = _seq(query["re"]) if "re" in query else None
-    identifier = key_id(head, identity)
     if check_type(head) != JSON:
-        return f.Send(identifier or identity.new(), to, text_of(body), answered)
+        return f.Send(message_id(head, identity), to, text_of(body), answered)
     posted = decoded(body, _Posted)
-    if posted.id is not None:
-        if identifier not in (None, posted.id.lower()):
-            raise invalid('"id" and the header "Idempotency-Key" are different: leave out one of them.')
-        identifier = posted.id.lower()
+    identifier = message_id(head, identity, posted.id)
     if answered is not None and posted.re not in (None, answered):
         raise invalid('"re" is there twice, and different: leave out one of them.')
-    return f.Send(identifier or identity.new(), to, posted.text, answered if posted.re is None else posted.re)
+    return f.Send(identifier, to, posted.text, answered if posted.re is None else posted.re)
+
+
+def place(to: str) -> str:
+    """Return the room or the person that a query or JSON names: ``#ops`` is a room, ``@bob`` and ``bob`` are bob.
+
+    Raises:
+        Fault: it names nothing.
+    """
+    name = to.removeprefix("@")
+    if name in ("", "#"):
+        raise invalid(_NOWHERE)
+    return name
+
+
+def message_id(head: Head, identity: Identity, given: str | None = None) -> str:
+    """Return the id of a message: the one in JSON, or the one that the header stands for, or a new one.
+
+    Args:
+        head: the request.
+        identity: the sources of the id.
+        given: the id in JSON, if there is one.
+
+    Raises:
+        Fault: there are two that differ.
+    """
+    key = key_id(head, identity)
+    if given is None:
+        return key or identity.new()
+    if key not in (None, given.lower()):
+        raise invalid('"id" and the header "Idempotency-Key" are different: leave out one of them.')
+    return given.lower()
 
 
 def text_of(body: bytes) -> str:
@@ -172,8 +202,8 @@ def all_parameters(head: Head, known: set[str]) -> list[tuple[str, str]]:
         if name.lower() in _SECRETS:
             raise invalid('A token stands in the header "Authorization", not in the address, which others can read.')
         if name not in known:
-            listed = ", ".join(sorted(known))
-            raise invalid(f"There is a parameter in this address that is not known here; these are: {listed}.")
+            listed = f"there are {', '.join(sorted(known))}" if known else "there are none"
+            raise invalid(f'There is no parameter "{printable_line(name[:_SHOWN])}" here: {listed}.')
     return pairs
 
 

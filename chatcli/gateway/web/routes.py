@@ -87,12 +87,14 @@ def _name(part: str) -> str:
     """Return the room or the person that a part of a path names: ``ops`` and ``%23ops`` are ``#ops``, ``@bob`` is bob.
 
     Raises:
-        Fault: it is not encoded in UTF-8.
+        Fault: it is not encoded in UTF-8, or names nothing.
     """
     try:
         text = unquote(part, errors="strict")
     except UnicodeDecodeError:
         raise Fault(HTTPStatus.BAD_REQUEST, "A path is encoded in UTF-8.") from None
+    if text in ("@", "#"):
+        raise _unknown()
     if text.startswith("@"):
         return text[1:]
     return text if text.startswith("#") else f"#{text}"

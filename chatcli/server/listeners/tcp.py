@@ -110,8 +110,7 @@ class TcpConnection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         # Interned: whoever comes from the same address shares one string.
         peer = Address(sys.intern(name[0]), name[1]) if name else Address("?", 0)
-        # A proxy is not counted: those on whose behalf it calls are.
-        if not self._service.site.believes(peer.host) and not hub.rate_limits.add_connection(peer.host):
+        if self._service.site.counts(peer.host) and not hub.rate_limits.add_connection(peer.host):
             most = hub.limits.connections_per_address
             text = f"Your address has {_connections(most)} open, which is the limit: close some first."
             self._service.rejections.reject(transport, codes.TOO_MANY, text)
@@ -147,9 +146,10 @@ class TcpConnection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on that the connection is gone, and drop the references that point back here."""
         if self._end is not None and self._lowest is not None:
-            hub = self._service.site.hub
-            hub.connections.discard(self)
-            hub.rate_limits.remove_connection(self._end.caller)
+            site = self._service.site
+            site.hub.connections.discard(self)
+            if site.counts(self._end.caller):
+                site.hub.rate_limits.remove_connection(self._end.caller)
             self._lowest.lost()
             logger.info("%s has gone", self)
         self._end = self._lowest = self._uppermost = self._websocket = None

@@ -31,16 +31,19 @@ class Admission:
         site: everything that such connections share.
         opening: the connection.
         secure: whether it is within TLS.
+
+    Attributes:
+        believed: whether a proxy calls that is believed.
     """
 
-    __slots__ = ("_believed", "_opening", "_peer", "_secure", "_site")
+    __slots__ = ("_opening", "_peer", "_secure", "_site", "believed")
 
     def __init__(self, site: Site, opening: Opening, *, secure: bool) -> None:
         self._site = site
         self._opening = opening
         self._secure = secure
         self._peer = opening.peer  # at the other end of the socket
-        self._believed = site.believes(opening.peer.host)
+        self.believed = site.believes(opening.peer.host)
 
     def count(self) -> None:
         """Count the connection under the address of its caller, unless its requests will say whose that is.
@@ -48,7 +51,7 @@ class Admission:
         Raises:
             Fault: that address has too many connections.
         """
-        if not self._believed:
+        if not self.believed:
             self._count_as(by_http(self._peer.host))
 
     def _count_as(self, caller: str) -> None:
@@ -60,9 +63,10 @@ class Admission:
         limits = self._site.hub.rate_limits
         if caller == self._opening.caller:
             return
-        if not limits.add_connection(caller):
+        if self._site.counts(caller) and not limits.add_connection(caller):
             raise fault(codes.TOO_MANY, "Your address has too many connections open: close some first.")
-        limits.remove_connection(self._opening.caller)
+        if self._site.counts(self._opening.caller):
+            limits.remove_connection(self._opening.caller)
         self._opening.caller = caller
 
     def identify(self, head: Head) -> Route:
@@ -71,7 +75,7 @@ class Admission:
         Raises:
             Fault: it is for another server, or has no meaning, or its caller has too many connections.
         """
-        if self._believed:
+        if self.believed:
             host = caller_address(self._peer.host, head.headers, self._site.proxies)
             self._opening.peer = Address(host, self._peer.port)
             self._count_as(by_http(host))
@@ -91,7 +95,7 @@ class Admission:
     @property
     def _readable(self) -> bool:
         """Whether others on the way may read what comes. A believed proxy has seen to that."""
-        private = self._secure or self._believed or self._site.insecure
+        private = self._secure or self.believed or self._site.insecure
         return not private and not is_loopback(self._peer.host)
 
     def hand_over(self) -> None:

@@ -31,15 +31,19 @@ class Answers:
         exchange: its HTTP.
         wire: what carries it.
         secure: whether it is within TLS.
+        believed: whether a proxy calls that is believed.
         on_end: called when an answer is complete.
         on_failure: called when an answer has failed by a mistake of ours.
 
     Attributes:
         opening: as given.
         secure: as given.
+        believed: as given.
     """
 
-    __slots__ = ("_exchange", "_on_end", "_on_failure", "_route", "_site", "_visit", "_wire", "opening", "secure")
+    __slots__ = (
+        "_exchange", "_on_end", "_on_failure", "_route", "_site", "_visit", "_wire", "believed", "opening", "secure",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Answers:
         wire: LingeringWire,
         *,
         secure: bool,
+        believed: bool,
         on_end: Callable[[], None],
         on_failure: Callable[[], None],
     ) -> None:
@@ -61,6 +66,7 @@ class Answers:
         self._visit: Visit | None = None  # made for the first request that needs it
         self.opening = opening
         self.secure = secure
+        self.believed = believed
 
     def begin(self, route: str = _NO_ROUTE) -> None:
         """Count what follows as the answer to a request of a route."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _GRACE: Final = 500  # milliseconds: an answer given in the last moment is on its way to the disk
 _PATIENCE: Final = 60.0  # seconds for the server to look once more
-_WATCH, _LAST = 1, 2  # numbers of the requests for the answer: as soon as there is one, and once no more can come
+_NUMBERS: Final = itertools.cycle(range(1, 2**31))  # of requests for an answer: an error has no other sign of its own
 
 
 class _Waiting(Saying):
@@ -47,23 +48,25 @@ class _Waiting(Saying):
         self._question = 0  # its number; 0 until it is stored
         self._waited = 0.0
         self._looking = False  # for the last time
+        self._number = 0  # of the last request for the answer
 
     def watch(self, question: int) -> None:
         """Wait for the answer to a question."""
         self._question = question
-        self._ask_for_answer(_WATCH)
+        self._ask_for_answer()
 
-    def _ask_for_answer(self, number: int) -> None:
+    def _ask_for_answer(self) -> None:
         session = self.connection.visit.session
         if session is not None:
-            session.receive_frames([f.Answers(self._question, number)])
+            self._number = next(_NUMBERS)
+            session.receive_frames([f.Answers(self._question, self._number)])
 
     def hear(self, frame: ServerFrame | BadFrame) -> None:
         """Answer with the answer, or with the reason why there is none."""
         match frame:
             case f.Answered() if frame.re != self._question:
                 pass  # what an earlier request has waited for
-            case f.Answered(message=None) if self._looking and frame.n == _LAST:
+            case f.Answered(message=None) if self._looking and frame.n == self._number:
                 self.refuse(asking.late())
             case f.Answered(message=None):
                 session = self.connection.visit.session
@@ -76,6 +79,10 @@ class _Waiting(Saying):
                 self.refuse(fault(codes.STORAGE, f"{frame.text} The question is asked: GET {where} has its answer."))
             case _:
                 super().hear(frame)
+
+    def concerns(self, error: f.Error) -> bool:
+        """Return whether an error is for this request, or the whole session, and not for an earlier request."""
+        return error.n == self._number if error.n is not None else super().concerns(error)
 
     def _answer(self, answered: f.Answered) -> None:
         try:
@@ -104,7 +111,7 @@ class _Waiting(Saying):
                 self.refuse(fault(codes.STORAGE, "The server is too slow at the moment."))
         elif self._until is not None and self._site.hub.clock() > self._until + _GRACE:
             self._looking, self._waited = True, 0.0
-            self._ask_for_answer(_LAST)
+            self._ask_for_answer()
         elif self._wait is not None and self._waited >= self._wait:
             self.refuse(asking.not_yet(asking.location(self._question, self._wait)))
 

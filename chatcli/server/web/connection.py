@@ -80,6 +80,7 @@ class HttpConnection:
             self._exchange,
             self._wire,
             secure=secure,
+            believed=self._admission.believed,
             on_end=self._answered,
             on_failure=self._fail,
         )
@@ -361,9 +362,14 @@ class HttpConnection:
             self._wire.hang_up()
         if self._wire.closed:
             return
-        if self._exchange.streaming and self.session is not None:
-            self.session.close(code, text)  # which says so in the stream, and ends that
-        elif self._responder is not None or self._exchange.reading:
+        if self._responder is not None and self.session is not None:
+            # The responder hears what has yet to be sent, such as that a message is on disk, and then the farewell. A
+            # stream says that itself, and ends when it is taken.
+            self._exchange.closing = True
+            self.session.close(code, text)
+            if self._wire.closed or self._exchange.streaming:
+                return
+        if self._responder is not None or self._exchange.reading:
             self._cancel()
             self._refuse(fault(code, text), last=True)
         else:

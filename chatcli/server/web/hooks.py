@@ -50,7 +50,8 @@ class Hooking(Saying):
     def __init__(self, site: Site, connection: Answering, head: Head, token: str) -> None:
         super().__init__(connection, head, token or shown_token(head.headers, _NEEDED))
         self._site = site
-        self._to = publishing.parameters(head, {"to"}).get("to", "")
+        query = publishing.parameters(head, {"to"})
+        self._to = publishing.place(query["to"]) if "to" in query else ""
         self._key = publishing.key_id(head, self.identity)
 
     def respond(self, body: bytes) -> None:
@@ -67,7 +68,7 @@ class Hooking(Saying):
             self._said(to, self._understand(to, body))
         else:
             session.account.charge(len(body) * _KIB)
-            self._site.in_thread(lambda: self._understand(to, body), lambda made: self._said(to, made))
+            self._site.in_thread(lambda: self._understand(to, body), lambda made: self._said(to, made), self.fail)
 
     def _place(self, token: Token) -> str:
         """Return the name of the place that the message goes to.
@@ -76,7 +77,7 @@ class Hooking(Saying):
             Fault: it is not clear.
         """
         if self._to:
-            return self._to.removeprefix("@")
+            return self._to
         if token.places is None or len(token.places) != 1:
             raise fault(codes.INVALID, _EVERYWHERE)
         return self._site.hub.name_of(*token.places)

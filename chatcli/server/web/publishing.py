@@ -12,11 +12,11 @@ from chatcli.gateway.web.publishing import Identity
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.codec import BadFrame
+from chatcli.server.web.responders import Conversing
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.answers import Fault
     from chatcli.gateway.web.heads import Head
+    from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.session import Session
     from chatcli.server.web.responders import Answering
@@ -29,7 +29,7 @@ def _new_id() -> str:
     return str(uuid.uuid4())
 
 
-class Saying:
+class Saying(Conversing):
     """A request that says something: a :class:`~chatcli.server.web.responders.Responder`.
 
     Args:
@@ -38,23 +38,14 @@ class Saying:
         token: its token.
 
     Attributes:
-        connection: as given.
         head: as given.
-        token: as given.
-        over: whether the answer is given, or not wanted any more.
     """
 
-    outlives_input = True
-    most_body = 0
-    session = None  # it is that of the connection's visit
-
     def __init__(self, connection: Answering, head: Head, token: str) -> None:
-        self.connection = connection
+        super().__init__(connection, token)  # its session is that of the connection's visit
         self.head = head
-        self.token = token
         self._age = 0.0
         self._sent: f.Send | None = None  # once it is handed over
-        self.over = False
 
     @property
     def identity(self) -> Identity:
@@ -74,54 +65,38 @@ class Saying:
         self._sent = message
         session.receive_frames([message])
 
-    def respond(self, body: bytes) -> None:
-        """Answer the request."""
-        raise NotImplementedError
-
     def hear(self, frame: ServerFrame | BadFrame) -> None:
         """Answer with what the server says of the message."""
         match frame:
             case f.Sent() if self._sent is not None and frame.id == self._sent.id:
                 self.stored(self._sent, frame)
-            case f.Error():
+            case f.Error() if self.concerns(frame):
                 self.refuse(fault(frame.code, frame.text, frame.names))
             case f.ServerBye() if self._sent is None:
                 self.refuse(fault(frame.code, frame.text))
             case f.ServerBye():
                 self._give_up(frame.text)
 
+    def concerns(self, error: f.Error) -> bool:
+        """Return whether an error is for this request, or the whole session, and not for an earlier request."""
+        return error.n is None and error.id in (None, self._sent and self._sent.id)
+
     def stored(self, message: f.Send, sent: f.Sent) -> None:
         """Answer that a message is on disk."""
         self.finish()
         self.connection.answer(HTTPStatus.OK, *publishing.receipt(self.head, message.to, sent))
-
-    def refuse(self, reason: Fault) -> None:
-        """Answer with an error."""
-        if not self.over:
-            self.finish()
-            self.connection.refuse(reason)
 
     def _give_up(self, text: str) -> None:
         self.refuse(fault(codes.STORAGE, f"{text} {_UNKNOWN}"))
 
     def finish(self) -> None:
         """Expect nothing more of the session: the answer is about to be given."""
-        self.over = True
+        super().finish()
         self.connection.visit.leave()
 
     def ended(self) -> None:
         """Answer, unless the session has said why it ends."""
         self.refuse(fault(codes.STORAGE, _UNKNOWN))
-
-    def cancel(self) -> None:
-        """Expect nothing more of the session."""
-        self.finish()
-
-    def pause_writing(self) -> None:
-        """Do nothing: the answer is short."""
-
-    def resume_writing(self) -> None:
-        """Do nothing: the answer is short."""
 
     def tick(self, seconds: float) -> None:
         """Give up if the answer does not come."""

@@ -63,6 +63,10 @@ class Answering(Protocol):
         """Whether the connection is within TLS."""
 
     @property
+    def believed(self) -> bool:
+        """Whether a proxy calls that is believed."""
+
+    @property
     def unsent(self) -> int:
         """Bytes that the socket has yet to take."""
 
@@ -126,19 +130,22 @@ class Responder(Protocol):
         """Check deadlines; called regularly."""
 
 
-class AtOnce:
-    """A responder that answers at once, without a session.
+class Short:
+    """A responder whose answer is short, and is sent as a whole.
 
     Args:
         connection: what is answered.
+
+    Attributes:
+        connection: as given.
     """
 
     most_body = 0
     outlives_input = True
-    session = None
+    session: Session | None = None
 
     def __init__(self, connection: Answering) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def respond(self, body: bytes) -> None:
         """Answer the request."""
@@ -148,16 +155,62 @@ class AtOnce:
         """Do nothing: there is nothing under way."""
 
     def pause_writing(self) -> None:
-        """Do nothing: there is nothing under way."""
+        """Do nothing: the answer is short."""
 
     def resume_writing(self) -> None:
-        """Do nothing: there is nothing under way."""
+        """Do nothing: the answer is short."""
 
     def tick(self, seconds: float) -> None:
         """Do nothing: there is nothing under way."""
 
 
-class Health(AtOnce):
+class Conversing(Short):
+    """A responder that learns from a session what to answer: a :class:`Listener`.
+
+    Args:
+        connection: what is answered.
+        token: what lets it in.
+
+    Attributes:
+        token: as given.
+        over: whether the answer is given, or not wanted any more.
+    """
+
+    def __init__(self, connection: Answering, token: str) -> None:
+        super().__init__(connection)
+        self.token = token
+        self.over = False
+
+    def hear(self, frame: ServerFrame | BadFrame) -> None:
+        """Process a frame of the server."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """Process the end of the session."""
+        raise NotImplementedError
+
+    def refuse(self, reason: Fault) -> None:
+        """Answer with an error."""
+        if not self.over:
+            self.finish()
+            self.connection.refuse(reason)
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an error of the server, because of an exception."""
+        if not self.over:
+            self.finish()
+            self.connection.fail(error)
+
+    def finish(self) -> None:
+        """Expect nothing more of the session: the answer is about to be given."""
+        self.over = True
+
+    def cancel(self) -> None:
+        """Expect nothing more of the session."""
+        self.finish()
+
+
+class Health(Short):
     """Says whether the server is well.
 
     Args:
@@ -173,10 +226,10 @@ class Health(AtOnce):
         """Answer the request."""
         if not self._site.metrics.healthy():
             raise fault(codes.STORAGE, "The log cannot be written.")
-        self._connection.answer_text(HTTPStatus.OK, "ok")
+        self.connection.answer_text(HTTPStatus.OK, "ok")
 
 
-class Root(AtOnce):
+class Root(Short):
     """Shows the page that says what this is.
 
     Args:
@@ -192,6 +245,9 @@ class Root(AtOnce):
 
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
         """Answer the request."""
-        secure = self._connection.secure
-        page = front_page(self._head, self._site.hub.server_key, secure=secure)
-        self._connection.answer(HTTPStatus.OK, page.content_type, page.body, page.headers)
+        forwarded = self._head.headers.get("x-forwarded-host", "")
+        if not (self.connection.believed or self._site.origins.host_is_own(forwarded)):
+            forwarded = ""  # anybody can write that
+        key, secure = self._site.hub.server_key, self.connection.secure
+        page = front_page(self._head, key, forwarded, secure=secure)
+        self.connection.answer(HTTPStatus.OK, page.content_type, page.body, page.headers)

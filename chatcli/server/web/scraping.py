@@ -5,19 +5,18 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.credentials import shown_token
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.codec import BadFrame
+from chatcli.server.web.responders import Conversing
 from chatcli.server.web.session import open_session
 from chatcli.server.web.visit import check_allowance
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.heads import Head
+    from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
-    from chatcli.server.connection.session import Session
     from chatcli.server.metrics import Exposition
     from chatcli.server.web.responders import Answering
     from chatcli.server.web.site import Site
@@ -31,7 +30,7 @@ _OTHER: Final = (
 )
 
 
-class Scrape:
+class Scrape(Conversing):
     """Answers with the metrics: a :class:`~chatcli.server.web.responders.Responder`.
 
     The token logs in to a session, as any other does: so it is limited, banned and revoked like them.
@@ -42,16 +41,10 @@ class Scrape:
         head: the request.
     """
 
-    most_body = 0
-    outlives_input = True
-
     def __init__(self, site: Site, connection: Answering, head: Head) -> None:
+        super().__init__(connection, shown_token(head.headers, _NEEDED))
         self._site = site
-        self._connection = connection
-        self._token = shown_token(head.headers, _NEEDED)
         self._accept = head.headers.get("accept", "")
-        self._over = False
-        self.session: Session | None = None
 
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
         """Log in with the token.
@@ -59,52 +52,34 @@ class Scrape:
         Raises:
             Fault: an allowance is used up.
         """
-        self.session = open_session(self._site, self._connection, self)
+        self.session = open_session(self._site, self.connection, self)
         check_allowance(self.session)
-        self.session.receive_frames([f.Hello(f.VERSION, purpose="query", token=self._token, revision=f.REVISION)])
+        self.session.receive_frames([f.Hello(f.VERSION, purpose="query", token=self.token, revision=f.REVISION)])
 
     def hear(self, frame: ServerFrame | BadFrame) -> None:
         """Read the metrics, or answer with the reason why the token is refused."""
         match frame:
             case f.Welcome() if frame.scope == "metrics":
-                self._site.metrics.expose(self._accept, self._show)
+                self._site.metrics.expose(self._accept, self._show, self.fail)
             case f.Welcome():
-                self._refuse(fault(codes.NOT_ALLOWED, _OTHER))
+                self.refuse(fault(codes.NOT_ALLOWED, _OTHER))
             case f.Error() | f.ServerBye():
-                self._refuse(fault(frame.code, frame.text))
+                self.refuse(fault(frame.code, frame.text))
 
-    def _show(self, made: Exposition | None) -> None:
-        if made is None:
-            self._refuse(
-                Fault(HTTPStatus.INTERNAL_SERVER_ERROR, "The metrics cannot be written: see the server's log.")
-            )
-        elif not self._over:
-            self._end()
-            self._connection.answer(HTTPStatus.OK, made.content_type, made.body)
+    def _show(self, made: Exposition) -> None:
+        if not self.over:
+            self.finish()
+            self.connection.answer(HTTPStatus.OK, made.content_type, made.body)
 
-    def _refuse(self, reason: Fault) -> None:
-        if not self._over:
-            self._end()
-            self._connection.refuse(reason)
-
-    def _end(self) -> None:
-        self._over = True
+    def finish(self) -> None:
+        """End the session."""
+        super().finish()
         session, self.session = self.session, None
         if session is not None:
             session.lost()
 
     def ended(self) -> None:
         """Do nothing: the session says why before it ends."""
-
-    def cancel(self) -> None:
-        """End the session."""
-        self._end()
-
-    def pause_writing(self) -> None:
-        """Do nothing: the answer is short."""
-
-    def resume_writing(self) -> None:
-        """Do nothing: the answer is short."""
 
     def tick(self, seconds: float) -> None:
         """Check the deadlines of the session."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 
+from chatcli.gateway.web.forwarded import is_believed
 from chatcli.gateway.web.origins import Origins
 from chatcli.gateway.web.streaming import Renderers
 
@@ -15,15 +16,7 @@ if TYPE_CHECKING:
     from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
     from chatcli.server.metrics import Metrics
-
-Result = TypeVar("Result")
-
-
-class InThread(Protocol):
-    """Runs a function in another thread."""
-
-    def __call__(self, function: Callable[[], Result], on_done: Callable[[Result], None]) -> None:
-        """Run a function that raises nothing, and pass on its result in this thread."""
+    from chatcli.server.slices import InThread
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,11 +54,11 @@ class Site:
 
     def believes(self, host: str) -> bool:
         """Return whether an address is that of a proxy which is believed on whose behalf it calls."""
-        if not self.proxies:
-            return False
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-        return any((mapped or address) in network for network in self.proxies)
+        return is_believed(host, self.proxies)
+
+    def counts(self, caller: str) -> bool:
+        """Return whether the connections under an address are limited: a believed proxy's are not.
+
+        Those for whom it calls are, as soon as it has said who that is.
+        """
+        return not self.believes(caller)

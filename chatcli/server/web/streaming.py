@@ -152,11 +152,7 @@ class Stream:
                 "everything, or no position for what is said from now on."
             )
             raise Fault(HTTPStatus.GONE, text)
-        if self._begun_with().head_only:
-            self._start(since)
-            self._connection.end_stream()
-            return
-        self._log_in(session, hello, since)
+        self._go_on_from(session, hello, since)
 
     def _read_newest(self, session: Session, hello: f.Hello, user: User, newest: int) -> None:
         """Log in before the newest messages of a conversation.
@@ -176,12 +172,18 @@ class Stream:
                 self.session = None
                 self._connection.refuse(fault(codes.STORAGE, f"The server cannot read its log: {error}."))
             else:
-                self._log_in(session, hello, Position(page.rows[0].seq - 1 if page.rows else log.head))
+                self._go_on_from(session, hello, Position(page.rows[0].seq - 1 if page.rows else log.head))
 
         own = isinstance(of, Room) and of.kind == "private"
         log.read(HistoryQuery(user=user.id, of=of.id, limit=newest, own=own), found)
 
-    def _log_in(self, session: Session, hello: f.Hello, since: Position) -> None:
+    def _go_on_from(self, session: Session, hello: f.Hello, since: Position) -> None:
+        """Log in, unless there is to be nothing but a head."""
+        if self._begun_with().head_only:
+            self.session = None
+            self._start(since)
+            self._connection.end_stream()
+            return
         self.session = session
         hello.since, hello.epoch = since
         if Pause.UNSENT in self._connection.opening.flow:

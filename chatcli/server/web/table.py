@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.routes import Kind
 from chatcli.server.web.asking import Asking, Awaiting
 from chatcli.server.web.hooks import Hooking
@@ -46,5 +44,7 @@ def responder(  # noqa: PLR0911 (a table)
             return Asking(site, connection, head)
         case Kind.ANSWER:
             return Awaiting(site, connection, head, route.name)
+        case Kind.WEBSOCKET:
+            raise AssertionError("A WebSocket follows a request, and answers none.")
         case _:
-            raise Fault(HTTPStatus.NOT_IMPLEMENTED, "This server does not do that yet.")
+            assert_never(route.kind)

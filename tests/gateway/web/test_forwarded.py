@@ -23,6 +23,12 @@ def by_rfc(header: str, peer: str = "10.0.0.1") -> str:
     return caller_address(peer, {"forwarded": header}, PROXIES)
 
 
+def test_proxy_on_a_socket_of_both_kinds() -> None:
+    """It has its address of IPv4, written as one of IPv6."""
+    assert by_list("198.51.100.7", "::ffff:10.0.0.1") == "198.51.100.7"
+    assert by_list("198.51.100.7", "::ffff:192.0.2.1") == "::ffff:192.0.2.1"
+
+
 @pytest.mark.parametrize("peer", ["192.0.2.1", "::1", "2001:db8:2::1", "127.0.0.2", "?", ""])
 def test_only_proxies_are_believed(peer: str) -> None:
     """Anyone else may write what they like."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import urllib.parse
@@ -396,8 +397,10 @@ def test_cut_at_a_sensible_place(text: str, limit: int, cut: str) -> None:
     assert heard(text, limit=limit).text == cut
 
 
+LARGE: Final = 10**400  # more than any float
+numbers = st.integers() | st.sampled_from([LARGE, -LARGE]) | st.floats(allow_nan=False, allow_infinity=False)
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none() | st.booleans() | numbers | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=20,
 )
@@ -433,6 +436,23 @@ def test_whatever_is_posted(body: bytes, event: str | None, kind: str, delivery:
     assert printable(hook.text) == hook.text
     if hook.id is not None:
         id_bytes(hook.id)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_numbers_beyond_floats(name: str) -> None:
+    """In the place of each number they lead to some text, or to a refusal."""
+    sample = SAMPLES[name]
+    body = json.dumps(sample.body)
+    for found in re.finditer(r"(?<=: )-?[\d.]+", body):
+        for number in (LARGE, -LARGE):
+            with contextlib.suppress(Refused):
+                told(f"{body[: found.start()]}{number}{body[found.end() :]}", sample.headers)
+
+
+def test_value_beyond_floats() -> None:
+    """A value of Grafana's is shown as one without an end."""
+    text = heard({"alerts": [{"values": {"A": LARGE, "B": -LARGE, "C": 2.5}}]}).text
+    assert text.endswith("(A=inf, B=-inf, C=2.5)")
 
 
 @given(st.text(st.sampled_from("<>|@#!&;:^abhtp/s lgmt"), max_size=200))

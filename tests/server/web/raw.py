@@ -33,7 +33,7 @@ class RawCaller:
     """One connection of HTTP, through TLS given a context."""
 
     def __init__(self, address: Address, context: ssl.SSLContext | None = None, receive_buffer: int = 0) -> None:
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE)

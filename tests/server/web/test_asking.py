@@ -199,6 +199,37 @@ def test_mistakes(http: HttpCaller, bob: Caller, path: str, body: str, status: i
     assert (answer.status, words in answer.text) == (status, True), answer
 
 
+JSON_MISTAKES = [
+    ("/-/ask?to=bob", {"text": "x"}, ['{"to": "bob"', "question mark"]),
+    ("/-/ask?to=bob", {"to": "bob", "text": "x"}, ['{"to": "bob"', "question mark"]),
+    ("/-/ask?token=x", {"to": "bob", "text": "x"}, ["Authorization"]),
+    ("/-/ask?then=x", {"to": "bob", "text": "x"}, ['"then"']),
+    ("/-/ask", {"text": "x"}, ["`to`"]),
+    ("/-/ask", {"to": "@", "text": "x"}, ["?to=bob"]),
+    ("/-/ask", {"to": "#", "text": "x"}, ["?to=bob"]),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "words"), JSON_MISTAKES)
+def test_mistakes_in_json(http: HttpCaller, path: str, body: dict[str, str], words: list[str]) -> None:
+    """What stands where it does not belong is named, with the remedy."""
+    answer = http.posts(path, json.dumps(body), Content_Type=JSON)
+    assert answer.status == 422
+    assert [word for word in words if word not in answer.text] == [], answer
+
+
+def test_names(alice: Caller, bob: Caller, http: HttpCaller) -> None:
+    """A bare name is a person's; where there is only such a room, that is suggested."""
+    alice.enters("#ops")
+    for name in ("bob", "@bob"):
+        asks(http, f"/-/ask?to={name}")
+        answers(bob, 0)
+        assert http.hears().text == "yes\n"
+    answer = http.posts("/-/ask?to=ops", "Deploy?", Accept=JSON)
+    assert (answer.status, answer.json["code"], answer.json["names"]) == (404, "unknown_user", ["#ops"])
+    assert "'#ops'" in answer.json["text"]
+
+
 def test_rights(server: ThreadServer, alice: Caller, bob: Caller, http: HttpCaller) -> None:
     """A token asks where it may send; an answer is for who has asked."""
     asks(http)

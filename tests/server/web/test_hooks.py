@@ -65,6 +65,34 @@ def test_large_body(server: ThreadServer, bob: Caller, token: str) -> None:
         assert http.posts(f"/-/hook/{token}", b"x" * (1024 * 1024 + 1)).status == 413
 
 
+@pytest.mark.parametrize("size", [0, 100_000])
+def test_failure(
+    server: ThreadServer, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    """A mistake of ours is logged and answered, also where another thread has read the body."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    with calls(server) as http:
+        with monkeypatch.context() as patch:
+            patch.setattr("chatcli.gateway.web.hooks.understand", fail)
+            answer = http.posts(f"/-/hook/{token}", b"x" * (size + 1))
+        assert (answer.status, answer.headers["connection"]) == (500, "close")
+        assert "a mistake" in caplog.text
+        assert token not in caplog.text
+        seq_of(http.posts(f"/-/hook/{token}", "x"))
+
+
+@pytest.mark.parametrize("filler", ["", "x" * 100_000])
+def test_large_number(server: ThreadServer, bob: Caller, token: str, filler: str) -> None:
+    """A number that no float can hold is shown all the same."""
+    body = json.dumps({"alerts": [{"values": {"a": 10**400}, "fingerprint": filler}]})
+    with calls(server) as http:
+        seq_of(http.posts(f"/-/hook/{token}", body, Content_Type=JSON))
+    assert "(a=inf)" in bob.hears("message")["text"]
+
+
 def test_place(server: ThreadServer, alice: Caller, bob: Caller, token: str) -> None:
     """A token for several places needs one of them in the address."""
     alice.enters("#dev")
@@ -76,6 +104,9 @@ def test_place(server: ThreadServer, alice: Caller, bob: Caller, token: str) -> 
             seq_of(http.posts(f"/-/hook/{shown}?to=%23ops", "x"))
             seq_of(http.posts(f"/-/hook/{shown}?to=@bob", "y"))
         assert http.posts(f"/-/hook/{token}?to=%23dev", "x").status == 403
+        for nowhere in ("", "@", "%23"):
+            answer = http.posts(f"/-/hook/{everywhere}?to={nowhere}", "x")
+            assert (answer.status, "?to=%23ops" in answer.text) == (422, True)
         assert http.posts(f"/-/hook/{makes_token(alice, to=['bob'])}", "z").status == 200
     assert [bob.hears("message")["text"] for _ in range(5)] == ["x", "y", "x", "y", "z"]
 

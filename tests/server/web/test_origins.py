@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,35 @@ def test_connections_through_a_proxy(tmp_path: Path) -> None:
         for caller in callers:
             caller.hang_up()
         eventually(lambda: server.run(lambda: not server.hub.rate_limits._connections))
+
+
+def test_neighbours_of_a_proxy(tmp_path: Path) -> None:
+    """Its own connections count for nobody: neither when they come nor when they go, whatever they have said."""
+    proxy, neighbour = "::1", "::2"
+    with ThreadServer(tmp_path, host=proxy, proxies=(ip_network(proxy),)) as server:
+        limits = server.hub.rate_limits
+        assert server.run(lambda: all(limits.add_connection(neighbour) for _ in range(3)))
+        before = server.run(lambda: dict(limits._connections))
+
+        def is_idle() -> bool:
+            return server.run(lambda: not server.hub.connections)
+
+        with socket.create_connection(server.address[:2]):
+            eventually(lambda: not is_idle())
+        eventually(is_idle)
+        for line in (b"nonsense\r\n", b'{"t":"hello","v":1}\n', b"GET /healthz HTTP/1.1\r\nhost: ::\r\n\r\n"):
+            with RawCaller(server.address) as caller:
+                caller.sends(line)
+                assert caller.socket.recv(1)
+            eventually(is_idle)
+        with RawCaller(server.address) as caller:
+            host = f"[{proxy}]:{server.address.port}"
+            for forwarded in ("203.0.113.7", "2001:db8::1", "::3", "203.0.113.7"):
+                assert caller.asks("GET", "/healthz", host=host, x_forwarded_for=forwarded).status == 200
+            counted = server.run(lambda: dict(limits._connections))
+            assert counted == before | {"203.0.113.7": 1}
+        eventually(is_idle)
+        assert server.run(lambda: dict(limits._connections)) == before
 
 
 def wrong_proofs(

@@ -182,7 +182,7 @@ def test_keys_of_different_tokens(server: ThreadServer, alice: Caller, bob: Call
         ("/@bob", b"x", {"Idempotency_Key": "x" * 256}, 422, "characters"),
         ("/@bob?re=x", b"x", {}, 422, "?re=4711"),
         ("/@bob?re=1&re=2", b"x", {}, 422, "twice"),
-        ("/@bob?rr=1", b"x", {}, 422, "re."),
+        ("/@bob?rr=1", b"x", {}, 422, '"rr" here: there are re.'),
         ("/@bob?token=cct_secret", b"x", {}, 422, "Authorization"),
         ("/@nobody", b"x", {}, 404, "Nobody called"),
         ("/nowhere", b"x", {}, 404, "#nowhere"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,10 +46,22 @@ def test_for_curl(server: ThreadServer) -> None:
         assert http.hears().text == ""
 
 
-def test_through_a_proxy(server: ThreadServer) -> None:
+@pytest.mark.parametrize(
+    "settings", [{"proxies": (ip_network("127.0.0.0/8"),)}, {"web_names": ("name-8080.app.github.dev",)}]
+)
+def test_through_a_proxy(tmp_path: Path, settings: dict[str, Any]) -> None:
     """The way back leads through HTTPS, by the name that the proxy was called by."""
-    with calls(server) as http:
+    with ThreadServer(tmp_path / "data", **settings) as server, calls(server) as http:
         page = http.gets("/", X_Forwarded_Host="name-8080.app.github.dev", X_Forwarded_Proto="https")
         assert "chatcli join --server https://name-8080.app.github.dev\n" in page.text
         page = http.gets("/", X_Forwarded_Host="<script>", Accept=BROWSER)
         assert "<script>" not in page.text
+
+
+def test_a_name_that_anybody_claims(server: ThreadServer) -> None:
+    """Nobody is led to the server of somebody else."""
+    with calls(server) as http:
+        for accept in ("text/plain", BROWSER):
+            page = http.gets("/", X_Forwarded_Host="evil.example", Accept=accept)
+            assert page.status == 200
+            assert "evil" not in page.text

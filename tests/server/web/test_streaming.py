@@ -19,6 +19,7 @@ import pytest
 
 from chatcli.protocol.values.address import Address
 from tests.admin import does
+from tests.server.web.raw import RawCaller
 from tests.server.web.streams import EventReader, LineReader, Reader
 from tests.support import DEADLINE, Caller, TestKey, ThreadServer, chatcli, eventually, known, sessions_of
 
@@ -169,6 +170,22 @@ def test_heads(server: ThreadServer, alice: Caller) -> None:
     assert server.run(lambda: len(sessions_of(server, "alice"))) == 1
     with Reader(server.address, "/nowhere/events", reading(alice), "HEAD") as reader:
         assert reader.status == 404
+
+
+@pytest.mark.parametrize("query", ["", "?since=0", "?newest=1", "?newest=1&own=1"])
+def test_heads_end(server: ThreadServer, alice: Caller, bob: Caller, query: str) -> None:
+    """The next request is answered, or the connection closed."""
+    says(bob, "#ops", "hi")
+    token, fixed = f"Bearer {reading(alice)}", ("/", "/healthz", "/metrics") if not query else ()
+    for path in (*fixed, "/ops/events", "/@bob/events", "/-/events", "/ops/lines", "/@bob/lines", "/-/lines"):
+        with RawCaller.of(server) as caller:
+            answer = caller.asks("HEAD", f"{path}{query}", authorization=token)
+            assert answer.status in ((200, 422) if path.startswith("/-/") else (200, 403)), path
+            if answer.headers.get("connection") == "close":
+                assert caller.hears_end()
+            else:
+                assert caller.asks("GET", "/healthz").text == "ok\n"
+    eventually(lambda: server.run(lambda: len(sessions_of(server, "alice"))) == 1)
 
 
 @pytest.mark.parametrize("path", ["/ops/events", "/ops/lines", "/ops/lines?follow=1", "/@bob/events"])

@@ -87,8 +87,15 @@ def _summary(alert: Alert, labels: dict[str, str]) -> str:
 
 def _values(values: dict[str, object]) -> str:
     numbers = [
-        f"{one_line(name)}={value:.6g}"
+        f"{one_line(name)}={_number(value)}"
         for name, value in sorted(values.items())
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     ]
     return f"({', '.join(numbers[:_VALUES])})" if numbers else ""
+
+
+def _number(value: float) -> str:
+    try:
+        return f"{value:.6g}"
+    except OverflowError:  # an integer that is larger than any float
+        return "inf" if value > 0 else "-inf"
