@@ -12,7 +12,6 @@ import signal
 import ssl
 import subprocess
 import urllib.parse
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.gateway.web.test_hooks import SAMPLES
+from tests.gateway.web.payloads import SAMPLES
 from tests.recipes import World, blocks, in_peace, needs, variables
 from tests.support import DEADLINE, ThreadServer
 
@@ -104,15 +103,6 @@ def test_another_key_gets_nothing(web: Web) -> None:
     assert web.said("#ops") == []
 
 
-def test_repeated_until_answered(web: Web) -> None:
-    """A message with the same key is there once, however often it is sent."""
-    web.curl_file(web.token("--to", "#ops"))
-    block = blocks(CURL, "sh")[3].replace("$(cat /proc/sys/kernel/random/uuid)", str(uuid.uuid4()))
-    for _ in range(3):
-        sent(web.sh(block, MESSAGE="@once"))
-    assert web.said("#ops") == ["robot: @once"]
-
-
 def test_job_reports_by_curl(web: Web) -> None:
     """A job in a crontab reports by curl, and prints nothing."""
     web.curl_file(web.token("--to", "#ops"))
@@ -145,7 +135,7 @@ def test_step_without_chatcli(web: Web) -> None:
 def test_followed_by_curl(web: Web) -> None:
     """Messages come as events, and as lines, for as long as curl runs."""
     web.curl_file(web.token("--to", "#ops", "--scope", "read"), ".chat-read.curl")
-    events, lines = blocks(CURL, "sh")[4:]
+    events, lines = blocks(CURL, "sh")[3:]
     with web.server.joined("alice", "send") as alice:
         alice.sends("#ops", "before")
         alice.hears("sent")

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from tests.gateway.test_websocket import BINARY, PING, TEXT, frame
-from tests.server.web.test_websocket import Raw
+from tests.gateway.frames import BINARY, PING, TEXT, frame
+from tests.server.web.websockets import Raw
 from tests.support import DEADLINE, ThreadServer, trusting
 
 _CHUNK: Final = 64 * 1024

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.tls_server import own_address
+from tests.addresses import own_address
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import threading
 from pathlib import Path
 from typing import Any, Final, Self
 
-import ifaddr
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chatcli.protocol.keys import fingerprint
 from chatcli.protocol.values.address import Address
+from tests.addresses import own_address
 from tests.support import DEADLINE
 
 Key = Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -29,12 +29,6 @@ Key = Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 _LIMITS: Final = {"text": 32768, "frame": 65536, "silence": 60}
 _LIVE: Final = {"t": "live", "seq": 0}
 _WELCOME: Final = {"t": "welcome", "user": "alice", "head": 0, "cursor": 0, "server": "x", "limits": _LIMITS}
-
-
-def own_address() -> str | None:
-    """Return a non-loopback address of this machine, if it has one."""
-    own = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return next((ip for ip in own if not ip.startswith("127.")), None)
 
 
 #: The server's host in tests; a machine without another address patches loopback within the test's process.

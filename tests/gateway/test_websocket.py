@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import pairwise
@@ -11,37 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
-from websockets.protocol import CLIENT, SERVER, Protocol, State
+from websockets.protocol import SERVER, Protocol, State
 
 from chatcli.gateway.web.answers import Fault
 from chatcli.gateway.web.heads import Head
 from chatcli.gateway.websocket import AT_ONCE, Kind, WebSocket, accept
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Pong, ServerBye
+from tests.gateway.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, closing, frame, frames_in
 
 MOST = 1000
-TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
-
-
-def frame(opcode: int, data: bytes = b"", *, fin: bool = True, reserved: int = 0, masked: bool = True) -> bytes:
-    """Return a frame of a client."""
-    first = (0x80 if fin else 0) | reserved << 4 | opcode
-    mask = b"\x9a\x04\xf1\x37" if masked else b""
-    size = len(data)
-    bit = 0x80 if masked else 0
-    if size < 126:
-        head = bytes((first, bit | size))
-    elif size < 1 << 16:
-        head = struct.pack("!BBH", first, bit | 126, size)
-    else:
-        head = struct.pack("!BBQ", first, bit | 127, size)
-    content = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data)) if masked else data
-    return head + mask + content
-
-
-def closing(code: int, reason: bytes = b"") -> bytes:
-    """Return a frame that closes."""
-    return frame(CLOSE, code.to_bytes(2) + reason)
 
 
 def read_all(socket: WebSocket, data: bytes) -> bytes:
@@ -50,13 +28,6 @@ def read_all(socket: WebSocket, data: bytes) -> bytes:
     while socket.behind:
         parts.append(socket.receive(b""))
     return b"".join(parts)
-
-
-def frames_in(data: bytes) -> list[Frame]:
-    """Return the frames of the server, as a client reads them."""
-    client = Protocol(CLIENT, state=State.OPEN, max_size=None)
-    client.receive_data(data)
-    return [event for event in client.events_received() if isinstance(event, Frame)]
 
 
 def close_of(socket: WebSocket) -> tuple[int, str]:

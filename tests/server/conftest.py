@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.addresses import own_address
 from tests.support import Caller, ThreadServer
 
 
@@ -32,3 +34,18 @@ def bob(server: ThreadServer) -> Iterator[Caller]:
     """Another user in the chat."""
     with server.joined("bob") as caller:
         yield caller
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The data directory of the ``server`` fixture."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def far() -> str:
+    """A non-loopback address of this machine: a caller of it has it as its own address."""
+    found = own_address()
+    if found is None:
+        pytest.skip("this machine has loopback addresses only")
+    return found

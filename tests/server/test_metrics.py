@@ -22,7 +22,7 @@ from chatcli.store.interface import CommitTimes
 from tests.admin import does
 from tests.disks import Disk, small_disk
 from tests.reference import ROOT
-from tests.server.test_bad_days import here, says, status_of, until_refused
+from tests.server.failures import here, says, status_of, until_refused
 from tests.support import DEADLINE, ThreadServer, eventually, serving
 
 _OPENMETRICS: Final = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"
@@ -55,12 +55,6 @@ def values(server: ThreadServer, accept: str = "") -> dict[str, float]:
         for sample in family.samples:
             found[" ".join([sample.name, *sample.labels.values()])] = sample.value
     return found
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data directory of the ``server`` fixture."""
-    return tmp_path / "data"
 
 
 # What is counted

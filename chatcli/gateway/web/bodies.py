@@ -7,8 +7,8 @@ import re
 from typing import Final, Protocol
 
 _PIECES: Final = 64  # chunks and lines that are read at once: each may carry a single byte
-_LONGEST_LINE: Final = 4 * 1024  # bytes of the line before a chunk, or of one of the lines behind the last chunk
-_MOST_TRAILERS: Final = 8 * 1024  # bytes of all lines behind the last chunk
+_LONGEST_LINE: Final = 4 * 1024  # bytes of the line before a chunk, or of one of the lines after the last chunk
+_MOST_TRAILERS: Final = 8 * 1024  # bytes of all lines after the last chunk
 # Sizes of sixteen and more digits overflow what others count with.
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _TRAILER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n")
@@ -38,7 +38,7 @@ class BodyReader(Protocol):
         """Return the next portion of the body, which is removed from what has come.
 
         Raises:
-            BadBody: that is none.
+            BadBody: the bytes are not a body of this kind.
         """
 
 
@@ -75,7 +75,7 @@ class _Expected(enum.Enum):
 
     SIZE = "the size of a chunk"
     FOOTER = "the end of a chunk"
-    TRAILER = "a line behind the last chunk"
+    TRAILER = "a line after the last chunk"
     NOTHING = "none"
 
 
@@ -91,7 +91,7 @@ class ChunkedBody:
     def __init__(self) -> None:
         self._expected = _Expected.SIZE
         self._chunk = 0  # bytes of the present chunk that have yet to be read
-        self._trailers = 0  # bytes behind the last chunk
+        self._trailers = 0  # bytes after the last chunk
         self.busy = False
 
     @property
@@ -103,7 +103,7 @@ class ChunkedBody:
         """Return the next portion of the body, which is removed from what has come.
 
         Raises:
-            BadBody: that is none.
+            BadBody: the bytes are not a body of this kind.
         """
         parts: list[bytes] = []
         self.busy = False

@@ -40,7 +40,7 @@ def shown_token(headers: Mapping[str, str], needed: str = NEEDED) -> str:
 
 
 def _password(value: str) -> str:
-    """Return the password in a value of ``Basic``; what stands before it where there is none, as of ``curl -u TOKEN:``.
+    """Return the password in a value of ``Basic``, or the name if the password is empty, as with ``curl -u TOKEN:``.
 
     Raises:
         Fault: it has none.

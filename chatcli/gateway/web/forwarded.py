@@ -46,7 +46,7 @@ def is_believed(peer: str, proxies: Networks) -> bool:
 
 
 def _caller(header: str, proxies: Networks) -> IPv4Address | IPv6Address | None:
-    """Return the last address that is not of a proxy, or the first one of all; None if one on the way is none."""
+    """Return the last address that is not a proxy's, or else the first; None if one on the way is not an address."""
     caller = None
     for element in reversed(header.split(",")[-_FURTHEST:]):
         caller = _address(_named(element.strip()))

@@ -1,4 +1,4 @@
-"""What webhooks send, as texts of messages: GitHub, Alertmanager and Grafana, Slack's format, and plain text."""
+"""Payloads of webhooks as texts of messages: GitHub, Alertmanager and Grafana, Slack's format, and plain text."""
 
 from __future__ import annotations
 

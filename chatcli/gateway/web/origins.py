@@ -65,7 +65,7 @@ class Origins:
 
 
 def _is_local(host: str) -> bool:
-    """Return whether a host is the machine of whoever names it."""
+    """Return whether a host is the caller's own machine."""
     return host == _LOCAL or host.endswith(f".{_LOCAL}") or is_loopback(host)
 
 

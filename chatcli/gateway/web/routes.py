@@ -54,7 +54,7 @@ _FIXED: Final = {
 }
 _HOOK: Final = "/-/hook/"
 _ASK: Final = "/-/ask/"
-#: What may stand behind a name.
+#: Words that may follow a name.
 _STREAMS: Final = {"events": Kind.EVENTS, "lines": Kind.LINES}
 
 

@@ -29,7 +29,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the position that a text stands for, as ``4711-5f0c3b1e9d2a4c68`` or ``4711``; None if it is none."""
+        """Return the position in a text such as ``4711-5f0c3b1e9d2a4c68`` or ``4711``; None for other texts."""
         found = _POSITION.fullmatch(text)
         if found is None or int(found[1]) > MAX_SEQ:
             return None

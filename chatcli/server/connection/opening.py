@@ -73,7 +73,7 @@ class Opening:
 
     @property
     def session(self) -> None:
-        """None: there is none yet."""
+        """The session: it is made at the first word."""
         return None
 
     @property

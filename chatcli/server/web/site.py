@@ -1,4 +1,4 @@
-"""Everything that the connections of callers by HTTP share."""
+"""State that all connections by HTTP share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """Everything that the connections of callers by HTTP share.
+    """State that all connections by HTTP share.
 
     Attributes:
         hub: the hub that sessions belong to.

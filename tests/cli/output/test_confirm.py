@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate, own_address
+from tests.addresses import own_address
+from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import Program, chatcli
 from tests.terminal import Terminal
 

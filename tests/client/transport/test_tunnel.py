@@ -36,7 +36,7 @@ from chatcli.client.transport.tunnel_tls import TlsLayers
 from chatcli.client.transport.upgrade import NotHttp, connect_request, foreign_protocol, read_head
 from chatcli.errors import ChatError, ForeignAnswer, InputError, ServerNotTrusted, ServerUnreachable
 from chatcli.protocol.values.address import Address, parse_address
-from tests.client.tls_server import own_address
+from tests.addresses import own_address
 from tests.forwarder import ConnectProxy, Forwarder, Request, answer
 from tests.support import DEADLINE, OWN, ThreadServer, eventually
 

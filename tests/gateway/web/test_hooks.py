@@ -8,10 +8,8 @@ import re
 import urllib.parse
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +20,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.frames import MAX_TEXT
 from chatcli.protocol.values.ids import id_bytes
 from chatcli.protocol.values.text import is_text, printable
+from tests.gateway.web.payloads import SAMPLES
 
 KEY: Final = b"the digest of a token"
 JSON: Final = {"content-type": "application/json"}
@@ -29,19 +28,6 @@ Payload = bytes | str | dict[str, Any]
 FORM: Final = {"content-type": "application/x-www-form-urlencoded"}
 
 
-class Sample(msgspec.Struct, forbid_unknown_fields=True):
-    """A documented payload with the text that it leads to."""
-
-    source: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-    text: list[str]
-
-
-SAMPLES: Final = {
-    path.stem: msgspec.json.decode(path.read_bytes(), type=Sample)
-    for path in sorted((Path(__file__).parent / "samples").glob("*.json"))
-}
 ALERTS: Final = ("alertmanager", "grafana")
 
 

@@ -24,12 +24,6 @@ from tests.admin import answers, answers_raw, does, joined, noted
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, key_of, serving
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data directory of the ``server`` fixture."""
-    return tmp_path / "data"
-
-
 @contextmanager
 def unwritable(data: Path, server: ThreadServer) -> Iterator[None]:
     """Hold the database, so that the server cannot write it."""

@@ -33,12 +33,6 @@ from tests.support import (
 )
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data directory of the ``server`` fixture."""
-    return tmp_path / "data"
-
-
 def makes(caller: Caller, **fields: object) -> Frame:
     """Make a token, and return the answer."""
     made = caller.asks("token", **fields)

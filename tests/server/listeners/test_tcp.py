@@ -8,28 +8,12 @@ import ssl
 from pathlib import Path
 from typing import cast
 
-import ifaddr
 import pytest
 
-from chatcli.protocol.values.address import Address, is_loopback
+from chatcli.protocol.values.address import Address
 from chatcli.server.connection.opening import Opening
 from chatcli.server.listeners.tcp import TcpConnection
 from tests.support import Caller, ThreadServer, eventually, trusting
-
-
-def outside() -> list[str]:
-    """Return the machine's non-loopback IPv4 addresses; a caller of one has it as its own address."""
-    own = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    return [host for host in own if not is_loopback(host)]
-
-
-@pytest.fixture
-def far() -> str:
-    """A non-loopback address of the machine."""
-    found = outside()
-    if not found:
-        pytest.skip("this machine has loopback addresses only")
-    return found[0]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import json
 import ssl
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 from chatcli.protocol.values.address import Address
+from tests.server.web.answers import Answer
 from tests.support import DEADLINE, Caller, ThreadServer, trusting
-
-
-class Answer(NamedTuple):
-    """The answer to a request."""
-
-    status: int
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 (whatever it is)
-        """The body as JSON."""
-        assert self.headers["content-type"] == "application/json", self
-        return json.loads(self.text)
 
 
 class HttpCaller:
@@ -58,9 +44,7 @@ class HttpCaller:
     def hears(self) -> Answer:
         """Return the answer."""
         answer = self.connection.getresponse()
-        return Answer(
-            answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
-        )
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
     def posts(self, path: str, body: str | bytes | None = None, **headers: str) -> Answer:
         """Send a POST, and return the answer. An underscore in the name of a header is a hyphen."""

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 from chatcli.protocol.values.address import Address
+from tests.server.web.answers import Answer
 from tests.support import DEADLINE, ThreadServer, trusting
-
-
-class Answer(NamedTuple):
-    """An answer: status, headers by name in small letters, and body."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.decode()
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401 (as the body)
-        """The body as JSON."""
-        return json.loads(self.body)
 
 
 class RawCaller:

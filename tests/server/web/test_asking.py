@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,25 +17,6 @@ from tests.server.web.callers import HttpCaller, calls, makes_token
 from tests.support import DEADLINE, Caller, Frame, ThreadServer, eventually, pass_time, serving, sessions_of
 
 JSON = "application/json"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data directory of the ``server`` fixture."""
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def token(alice: Caller) -> str:
-    """A token of alice that sends."""
-    return makes_token(alice)
-
-
-@pytest.fixture
-def http(server: ThreadServer, token: str) -> Iterator[HttpCaller]:
-    """A connection of somebody with that token."""
-    with calls(server, token) as caller:
-        yield caller
 
 
 def asks(http: HttpCaller, path: str = "/-/ask?to=bob", text: str = "Deploy?", **headers: str) -> None:

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from tests.gateway.web.test_exchange import REQUESTS
+from tests.gateway.web.requests import REQUESTS
 from tests.server.web.callers import makes_token
 from tests.server.web.raw import RawCaller
 from tests.support import ThreadServer, eventually

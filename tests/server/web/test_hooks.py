@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.web.callers import Answer, calls, makes_token
+from tests.server.web.answers import Answer
+from tests.server.web.callers import calls, makes_token
 from tests.support import Caller, ThreadServer
 
 SAMPLES = Path(__file__).parents[2] / "gateway" / "web" / "samples"

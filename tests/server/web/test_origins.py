@@ -23,7 +23,6 @@ from chatcli.server.limits import Limits
 from chatcli.server.listeners.tcp import TcpConnection
 from tests.certificates import make
 from tests.forwarder import Forwarder
-from tests.server.listeners.test_tcp import outside
 from tests.server.web.callers import makes_token
 from tests.server.web.raw import RawCaller
 from tests.server.web.tunnels import Tunnels
@@ -153,15 +152,6 @@ def test_names_of_the_certificate(tmp_path: Path) -> None:
 
 
 # From other machines
-
-
-@pytest.fixture(name="far")
-def address_of_this_machine() -> str:
-    """Return an address of this machine that is not loopback: a caller of one has it as its own address."""
-    found = outside()
-    if not found:
-        pytest.skip("this machine has loopback addresses only")
-    return found[0]
 
 
 def test_plain_from_elsewhere(tmp_path: Path, far: str) -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,8 @@ from chatcli.gateway.web.publishing import Receipt
 from chatcli.server.limits import Limits
 from tests.admin import does
 from tests.disks import small_disk
-from tests.server.web.callers import Answer, HttpCaller, calls, makes_token
+from tests.server.web.answers import Answer
+from tests.server.web.callers import HttpCaller, calls, makes_token
 from tests.support import (
     DEADLINE,
     Caller,
@@ -32,25 +32,6 @@ from tests.support import (
     serving,
     sessions_of,
 )
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data directory of the ``server`` fixture."""
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def token(alice: Caller) -> str:
-    """A token of alice, for everywhere."""
-    return makes_token(alice)
-
-
-@pytest.fixture
-def http(server: ThreadServer, token: str) -> Iterator[HttpCaller]:
-    """A connection of somebody with that token."""
-    with calls(server, token) as caller:
-        yield caller
 
 
 def is_said(answer: Answer, outcome: str = "delivered") -> int:

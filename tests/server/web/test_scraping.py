@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -16,7 +15,8 @@ from chatcli.protocol.values.address import Address
 from chatcli.server.limits import Limits
 from tests.admin import answers, does
 from tests.disks import small_disk
-from tests.server.test_bad_days import here, until_refused
+from tests.server.failures import here, until_refused
+from tests.server.web.answers import Answer
 from tests.support import DEADLINE, ThreadServer, eventually, serving
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
@@ -29,14 +29,6 @@ _UPGRADE = (
 )
 
 
-class Answer(NamedTuple):
-    """An answer, as curl has got it."""
-
-    status: int
-    headers: dict[str, str]
-    body: str
-
-
 def curl(url: str, *options: str) -> Answer:
     """Ask for a URL."""
     words = ["curl", "--silent", "--show-error", "--include", "--noproxy", "*", "--max-time", str(DEADLINE)]
@@ -45,7 +37,7 @@ def curl(url: str, *options: str) -> Answer:
     head, _, body = done.stdout.partition("\n\n")  # text mode has made line feeds of all ends of lines
     status, *fields = head.splitlines()
     headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    return Answer(int(status.split()[1]), headers, body)
+    return Answer(int(status.split()[1]), headers, body.encode())
 
 
 def url_of(address: Address, path: str, scheme: str = "http") -> str:
@@ -56,12 +48,6 @@ def url_of(address: Address, path: str, scheme: str = "http") -> str:
 def bearing(token: str) -> tuple[str, str]:
     """Return the options with which curl shows a token."""
     return "--header", f"Authorization: Bearer {token}"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The data directory of the ``server`` fixture."""
-    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -78,7 +64,7 @@ def values(server: ThreadServer, token: str, *options: str, scheme: str = "http"
     assert answer.status == 200, answer
     openmetrics = answer.headers["content-type"].startswith("application/openmetrics-text")
     found = {}
-    for family in (parse_openmetrics if openmetrics else parse_text)(answer.body):
+    for family in (parse_openmetrics if openmetrics else parse_text)(answer.text):
         for sample in family.samples:
             found[" ".join([sample.name, *sample.labels.values()])] = sample.value
     return found
@@ -134,7 +120,7 @@ def test_head(server: ThreadServer, token: str) -> None:
     """The same headers, and no body."""
     got = curl(url_of(server.address, "/metrics"), *bearing(token))
     answer = curl(url_of(server.address, "/metrics"), *bearing(token), "--head")
-    assert (answer.status, answer.body) == (200, "")
+    assert (answer.status, answer.text) == (200, "")
     assert answer.headers["content-type"] == got.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert int(answer.headers["content-length"]) > 1000
 
@@ -152,7 +138,7 @@ def test_no_token(server: ThreadServer, options: tuple[str, ...]) -> None:
     """This machine needs one, too; the answer says which."""
     answer = curl(url_of(server.address, "/metrics"), *options)
     assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="chatcli"')
-    assert "admin token NAME --scope metrics" in answer.body
+    assert "admin token NAME --scope metrics" in answer.text
 
 
 def test_token_as_a_password(server: ThreadServer, token: str) -> None:
@@ -166,7 +152,7 @@ def test_token_of_another_scope(server: ThreadServer, data: Path, scope: str) ->
     other = does(data, "token", to="hook", scope=scope)["token"]
     answer = curl(url_of(server.address, "/metrics"), *bearing(other))
     assert answer.status == 403
-    assert "not for the metrics" in answer.body
+    assert "not for the metrics" in answer.text
 
 
 def test_banned_and_revoked_tokens(server: ThreadServer, data: Path, token: str) -> None:
@@ -220,7 +206,7 @@ def test_several_requests_on_a_connection(server: ThreadServer, token: str) -> N
 def test_health(server: ThreadServer) -> None:
     """It needs no token, and says nothing else."""
     answer = curl(url_of(server.address, "/healthz"))
-    assert (answer.status, answer.body) == (200, "ok\n")
+    assert (answer.status, answer.text) == (200, "ok\n")
     assert curl(url_of(server.address, "/healthz"), "--head").status == 200
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from tests.gateway.test_websocket import frame
-from tests.server.web.test_websocket import QUERY, Tunnel, request
+from tests.gateway.frames import frame
+from tests.server.web.websockets import QUERY, Tunnel, request
 from tests.support import ThreadServer, eventually, trusting
 
 _ROUNDS: Final = 150

@@ -60,7 +60,7 @@ class _Event(_Part, kw_only=True):
 
     @property
     def actor(self) -> str:
-        """Whoever caused the event."""
+        """The login of the person who caused the event."""
         return (one_line(self.sender.login) if self.sender else "") or "somebody"
 
     def text(self) -> str:
