@@ -212,3 +212,10 @@ def test_no_conflict_markers(page: str) -> None:
     """No page contains git's conflict markers."""
     lines = (ROOT / page).read_text().splitlines()
     assert not [line for line in lines if line.startswith(("<<<<<<< ", ">>>>>>> "))]
+
+
+def test_changelog() -> None:
+    """No heading and no entry of the unreleased changes stands there twice, as after a merge of two branches."""
+    unreleased = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1]
+    beginnings = [line for line in unreleased.splitlines() if line.startswith(("### ", "- "))]
+    assert sorted(beginnings) == sorted(set(beginnings))

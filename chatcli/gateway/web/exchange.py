@@ -23,7 +23,7 @@ class Body(NamedTuple):
 
 
 class _Stage(enum.Enum):
-    """How far the request is."""
+    """The stage of a request."""
 
     HEAD = "the head has yet to come"
     JUDGING = "the head has come, and it is not decided whether the body is wanted"
@@ -101,7 +101,7 @@ class Exchange:
         return len(self._raw)
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the caller; those behind the last request are nobody's."""
+        """Take bytes from the caller; those after the last request are dropped."""
         if self._stage is not _Stage.OVER and not (self.streaming and self.closing):
             self._raw += data
 

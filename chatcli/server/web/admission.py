@@ -23,7 +23,7 @@ _ALSO_PLAIN: Final = (Kind.HEALTH, Kind.WEBSOCKET)
 
 
 class Admission:
-    """Lets in the requests on one connection, each on behalf of whoever has sent it.
+    """Lets in the requests on one connection, each on behalf of its sender.
 
     The address of the caller is kept in the opening, which what is opened by a request inherits.
 

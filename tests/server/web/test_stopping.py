@@ -14,7 +14,8 @@ from chatcli.protocol.codec import encode
 from chatcli.server.connection.session import Session
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.web.connection import HttpConnection
-from tests.server.web.callers import Answer, HttpCaller, calls, makes_token
+from tests.server.web.answers import Answer
+from tests.server.web.callers import HttpCaller, calls, makes_token
 from tests.support import Caller, ThreadServer, eventually
 
 STOPPING = (codes.STOPPING, "The server is stopping.")
