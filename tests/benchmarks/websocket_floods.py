@@ -1,18 +1,25 @@
-"""Floods of WebSocket frames that carry next to nothing, each on one connection, for :mod:`worst_frames`."""
+"""Floods of WebSocket frames that carry next to nothing, each on one connection, for :mod:`worst_frames`.
+
+They come from a process of their own, so that making them takes no time from the server's interpreter.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing as mp
 import selectors
 import socket
 import ssl
-import threading
+import struct
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final, NamedTuple, Self
 
+from chatcli.protocol.values.address import Address
 from tests.gateway.frames import BINARY, PING, TEXT, frame
-from tests.server.web.websockets import Raw
-from tests.support import DEADLINE, ThreadServer, trusting
+from tests.server.web.websockets import request
+from tests.support import DEADLINE, trusting
 
 _CHUNK: Final = 64 * 1024
 _CONTINUED: Final = 0
@@ -24,37 +31,53 @@ _QUERY: Final = b'{"t":"hello","version":1,"purpose":"query"}'
 Source = Callable[[], bytes]
 
 
+class Target(NamedTuple):
+    """The server."""
+
+    address: Address
+    certificate: Path
+
+    def open(self) -> socket.socket:
+        """Open a WebSocket."""
+        opened = socket.create_connection(self.address[:2], DEADLINE)
+        opened.sendall(request())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += opened.recv(1)
+        return opened
+
+
 class Flood(NamedTuple):
     """A flood, and what opens its connection."""
 
     name: str
-    start: Callable[[ThreadServer], tuple[socket.socket, Source]]
+    start: Callable[[Target], tuple[socket.socket, Source]]
 
 
-def _repeat(data: bytes, before: bytes = b"") -> Callable[[ThreadServer], tuple[socket.socket, Source]]:
+def _repeat(data: bytes, before: bytes = b"") -> Callable[[Target], tuple[socket.socket, Source]]:
     chunk = data * (_CHUNK // len(data) + 1)
 
-    def start(server: ThreadServer) -> tuple[socket.socket, Source]:
-        caller = Raw(server)
-        caller.send(before)
-        return caller.socket, lambda: chunk
+    def start(target: Target) -> tuple[socket.socket, Source]:
+        connection = target.open()
+        connection.sendall(before)
+        return connection, lambda: chunk
 
     return start
 
 
-def _records(size: int) -> Callable[[ThreadServer], tuple[socket.socket, Source]]:
+def _records(size: int) -> Callable[[Target], tuple[socket.socket, Source]]:
     """Open a tunnel, in which there are so many records of one byte in each message."""
 
-    def start(server: ThreadServer) -> tuple[socket.socket, Source]:
-        caller = Raw(server)
+    def start(target: Target) -> tuple[socket.socket, Source]:
+        connection = target.open()
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        within = trusting(server.certificate).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        within = trusting(target.certificate).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
         while True:
             try:
                 within.do_handshake()
             except ssl.SSLWantReadError:
-                caller.send(frame(BINARY, outgoing.read()))
-                incoming.write(_content(caller.socket))
+                connection.sendall(frame(BINARY, outgoing.read()))
+                incoming.write(_content(connection))
             else:
                 break
 
@@ -67,7 +90,7 @@ def _records(size: int) -> Callable[[ThreadServer], tuple[socket.socket, Source]
             return b"".join(messages)
 
         within.write(_QUERY + b"\n")
-        return caller.socket, source
+        return connection, source
 
     return start
 
@@ -106,32 +129,53 @@ FLOODS: Final = (
 )
 
 
-@contextlib.contextmanager
-def flooding(server: ThreadServer, flood: Flood) -> Iterator[None]:
-    """Flood the server during the block, and read all answers."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_pour, args=(server, flood, stop))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(DEADLINE)
+class Flooder:
+    """A process that floods a server when it is told to."""
+
+    def __init__(self, target: Target) -> None:
+        context = mp.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(target, other), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.send(None)
+        self._process.join(DEADLINE)
+
+    @contextlib.contextmanager
+    def flooding(self, number: int) -> Iterator[None]:
+        """Flood the server during the block, and have all answers read."""
+        self._pipe.send(number)
+        assert self._pipe.recv()
+        try:
+            yield
+        finally:
+            self._pipe.send(None)
+            assert self._pipe.recv()
 
 
-def _pour(server: ThreadServer, flood: Flood, stop: threading.Event) -> None:
-    while not stop.is_set():
-        connection, source = flood.start(server)
-        with connection, contextlib.suppress(OSError):  # closed because of its frames: open another one
-            connection.setblocking(False)
-            _send(connection, source, stop)
+def _serve(target: Target, pipe: Connection) -> None:
+    while (number := pipe.recv()) is not None:
+        pipe.send(True)
+        while not pipe.poll():
+            connection, source = FLOODS[number].start(target)
+            with connection, contextlib.suppress(OSError):  # closed because of its frames: open another one
+                # Reset at the end: else the server would go on with what has come, beside the next flood.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.setblocking(False)
+                _send(connection, source, pipe)
+        pipe.recv()
+        pipe.send(True)
 
 
-def _send(connection: socket.socket, source: Source, stop: threading.Event) -> None:
+def _send(connection: socket.socket, source: Source, pipe: Connection) -> None:
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
-        while not stop.is_set():
+        while not pipe.poll():
             for _, events in selector.select(0.05):
                 if events & selectors.EVENT_READ and not connection.recv(1 << 18):
                     return

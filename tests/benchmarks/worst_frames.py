@@ -12,6 +12,7 @@ are printed, and the round trips of another user's pings meanwhile.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import sqlite3
@@ -20,13 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chatcli.server.limits import Limits
-from tests.benchmarks.websocket_floods import FLOODS, Flood, flooding
-from tests.support import OWN, Caller, ThreadServer, key_of, new_id, sessions_of
+from tests.benchmarks.websocket_floods import FLOODS, Flooder, Target
+from tests.support import OWN, Caller, ThreadServer, eventually, key_of, new_id, sessions_of
 
 _ROOMS, _USERS, _PERIODS, _ONLINE = 20_000, 100_000, 20_000, 2_000
 _ALICE, _BOB, _FIRST = 1, 2, 11  # ids of users; the online ones begin with the last
@@ -229,27 +230,34 @@ def connecting(house: House) -> Iterator[tuple[str, tuple[float, float]]]:
     yield "hello of a new name", medians(found)
 
 
-def beside(house: House, flood: Flood | None) -> tuple[float, float, float, float]:
+def beside(house: House, flooding: AbstractContextManager[None]) -> tuple[float, float, float, float]:
     """Return the same figures during a flood, and the median and the longest of another user's round trips."""
     trips: list[float] = []
-    with house.server.joined("bob", present="takeover") as bob, ExitStack() as stack:
+    online = house.server.run(lambda: len(house.server.hub.connections))
+    with house.server.joined("bob", present="takeover") as bob:
         house.pulse.start()
-        if flood is not None:
-            stack.enter_context(flooding(house.server, flood))
-        end = time.perf_counter() + _FLOODED
-        while (begun := time.perf_counter()) < end:
-            house.ask(bob, {"t": "ping"})
-            trips.append((time.perf_counter() - begun) * 1000)
-            time.sleep(_BETWEEN)
+        with flooding:
+            end = time.perf_counter() + _FLOODED
+            while (begun := time.perf_counter()) < end:
+                house.ask(bob, {"t": "ping"})
+                trips.append((time.perf_counter() - begun) * 1000)
+                time.sleep(_BETWEEN)
         cpu, wall = house.pulse.stop()
+    eventually(lambda: house.server.run(lambda: len(house.server.hub.connections)) <= online, "the end of the flood")
     return cpu, wall, statistics.median(trips), max(trips)
 
 
 def floods(house: House) -> Iterator[tuple[str, tuple[float, ...]]]:
     """Yield the medians beside nothing, and beside each flood."""
-    for name, flood in (("nothing", None), *((one.name, one) for one in FLOODS)):
-        rounds = [beside(house, flood) for _ in range(_ROUNDS)]
-        yield name, tuple(statistics.median(column) for column in zip(*rounds, strict=True))
+
+    def medians_of(flooding: Callable[[], AbstractContextManager[None]]) -> tuple[float, ...]:
+        rounds = [beside(house, flooding()) for _ in range(_ROUNDS)]
+        return tuple(statistics.median(column) for column in zip(*rounds, strict=True))
+
+    with Flooder(Target(house.server.address, house.server.certificate)) as flooder:
+        yield "nothing", medians_of(nullcontext)
+        for number, flood in enumerate(FLOODS):
+            yield flood.name, medians_of(functools.partial(flooder.flooding, number))
 
 
 def fill(data: Path) -> None:
