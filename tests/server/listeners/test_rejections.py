@@ -17,7 +17,7 @@ from chatcli.errors import ChatError
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.rejections import MOST_AT_ONCE
 from tests.certificates import fingerprint_of
-from tests.server.listeners.test_tls import VERSIONS, ByHand, client_hello
+from tests.server.listeners.by_hand import VERSIONS, ByHand, client_hello
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, trusting
 
 

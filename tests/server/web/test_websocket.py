@@ -35,7 +35,7 @@ from chatcli.server.web.websocket import WebSocketLayer
 from tests.gateway.frames import BINARY, CLOSE, PING, TEXT, closing, frame, frames_in
 from tests.reference import ROOT
 from tests.server.connection.wires import FakeWire
-from tests.server.listeners.test_tls import Above
+from tests.server.listeners.by_hand import Above
 from tests.server.web.websockets import KEY, QUERY, Foreign, Raw, Tunnel, joined, request
 from tests.support import (
     DEADLINE,
