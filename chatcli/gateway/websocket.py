@@ -59,6 +59,11 @@ class Kind(enum.Enum):
     BYTES = "binary: a stream of bytes, as a socket carries it"
 
 
+_NO_OPENING: Final = "That does not open a WebSocket: it has one Sec-WebSocket-Key, of 16 bytes in Base64 (RFC 6455)."
+_OTHER_VERSION: Final = (
+    "This is for WebSockets: ask in HTTP/1.1, with Upgrade: websocket, Connection: Upgrade and "
+    f"Sec-WebSocket-Version: {VERSION}."
+)
 _BYTES: Final = Kind.BYTES  # looked up in its class, it costs as much as a call
 
 
@@ -76,11 +81,11 @@ def accept(head: Head) -> list[tuple[str, str]]:
             raise InvalidUpgrade("HTTP", head.version)
         request = Request(head.path, Headers(given), protocol="HTTP/1.1")
         key, _extensions, _protocol = ServerProtocol().process_request(request)
-    except InvalidHandshake as error:
+    except InvalidHandshake as error:  # whose sentence repeats what has come
         wants_other = isinstance(error, InvalidUpgrade) or head.headers.get("sec-websocket-version") != VERSION
         status = HTTPStatus.UPGRADE_REQUIRED if wants_other else HTTPStatus.BAD_REQUEST
         headers = [("Upgrade", "websocket"), ("Sec-WebSocket-Version", VERSION)]
-        raise Fault(status, f"That does not open a WebSocket: {error}.", headers) from None
+        raise Fault(status, _OTHER_VERSION if wants_other else _NO_OPENING, headers) from None
     return [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", key)]
 
 

@@ -91,9 +91,10 @@ def question(head: Head, body: bytes, identity: Identity) -> Question:
         asked = decoded(body, _Asked)
     else:
         asked = _from_query(head, text_of(body))
+    to = place(asked.to)
     message = f.Send(
-        message_id(head, identity, asked.id),
-        place(asked.to),
+        message_id(head, identity, to, asked.id),
+        to,
         asked.text,
         choices=list(_YES_OR_NO) if asked.choices is None else asked.choices,
         seconds=_seconds("timeout", asked.timeout, f.MAX_OPEN),

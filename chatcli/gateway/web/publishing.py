@@ -18,6 +18,7 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.records import moment
 from chatcli.protocol.values.ids import uuid8
+from chatcli.protocol.values.names import fold
 from chatcli.protocol.values.text import printable_line
 from chatcli.protocol.values.tokens import token_digest
 
@@ -104,9 +105,9 @@ def message(head: Head, to: str, body: bytes, identity: Identity) -> f.Send:
     query = parameters(head, {"re"})
     answered = _seq(query["re"]) if "re" in query else None
     if check_type(head) != JSON:
-        return f.Send(message_id(head, identity), to, text_of(body), answered)
+        return f.Send(message_id(head, identity, to), to, text_of(body), answered)
     posted = decoded(body, _Posted)
-    identifier = message_id(head, identity, posted.id)
+    identifier = message_id(head, identity, to, posted.id)
     if answered is not None and posted.re not in (None, answered):
         raise invalid('"re" is there twice, and different: leave out one of them.')
     return f.Send(identifier, to, posted.text, answered if posted.re is None else posted.re)
@@ -124,18 +125,19 @@ def place(to: str) -> str:
     return name
 
 
-def message_id(head: Head, identity: Identity, given: str | None = None) -> str:
+def message_id(head: Head, identity: Identity, to: str, given: str | None = None) -> str:
     """Return the id of a message: the one in JSON, or the one that the header stands for, or a new one.
 
     Args:
         head: the request.
         identity: the sources of the id.
+        to: the room or the person.
         given: the id in JSON, if there is one.
 
     Raises:
         Fault: there are two that differ.
     """
-    key = key_id(head, identity)
+    key = key_id(head, identity, to)
     if given is None:
         return key or identity.new()
     if key not in (None, given.lower()):
@@ -207,8 +209,15 @@ def all_parameters(head: Head, known: set[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def key_id(head: Head, identity: Identity) -> str | None:
+def key_id(head: Head, identity: Identity, to: str) -> str | None:
     """Return the id that the header ``Idempotency-Key`` stands for: a UUID is the id, anything else gives one.
+
+    That is another one for each place: a message elsewhere is another message.
+
+    Args:
+        head: the request.
+        identity: the sources of the id.
+        to: the room or the person.
 
     Raises:
         Fault: there is nothing in the header, or too much.
@@ -221,7 +230,8 @@ def key_id(head: Head, identity: Identity) -> str | None:
         raise invalid(f'An "Idempotency-Key" has 1 to {_MOST_KEY} characters: a UUID, or any name for this message.')
     if _UUID.fullmatch(key):
         return key.lower()
-    return uuid8(hashlib.blake2b(key.encode(), key=token_digest(identity.token), digest_size=16).digest())
+    named = f"{fold(to)}\0{key}"  # there is no such character in a header
+    return uuid8(hashlib.blake2b(named.encode(), key=token_digest(identity.token), digest_size=16).digest())
 
 
 def _seq(value: str) -> int:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Self
 from chatcli.gateway.web.heads import Head
 from chatcli.gateway.web.publishing import invalid, parameters
 from chatcli.protocol.frames import MAX_PAGE, MAX_SEQ
+from chatcli.protocol.values.text import printable_line
 
 _POSITION: Final = re.compile(r"(\d{1,16})(?:-([0-9A-Za-z]{1,24}))?", re.ASCII)
 _COUNT: Final = re.compile(r"\d{1,6}", re.ASCII)
@@ -78,7 +79,9 @@ def understand(head: Head, *, events: bool) -> StreamQuery:
 def _position(text: str) -> Position:
     found = Position.parse(text)
     if found is None:
-        raise invalid(f'"{text[:60]}" is no position: a position is the id of an event, or the seq of a message.')
+        raise invalid(
+            f'"{printable_line(text[:60])}" is no position: a position is the id of an event, or the seq of a message.'
+        )
     return found
 
 

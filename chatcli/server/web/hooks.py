@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from chatcli.server.web.site import Site
 
 _MOST_BODY: Final = 1024 * 1024  # bytes
-_LONG: Final = 64 * 1024  # bytes of a body that is read in another thread: a megabyte takes a quarter of a second
+_LONG: Final = 8 * 1024  # bytes of a body that is read in another thread: a kilobyte can take a millisecond
+_PAID: Final = 64 * 1024  # bytes of a body that is paid for: a megabyte takes a quarter of a second
 _KIB: Final = 8 / 1024  # points for a byte of such a body
 
 _NEEDED: Final = (
@@ -52,7 +53,7 @@ class Hooking(Saying):
         self._site = site
         query = publishing.parameters(head, {"to"})
         self._to = publishing.place(query["to"]) if "to" in query else ""
-        self._key = publishing.key_id(head, self.identity)
+        self._key: str | None = None  # the id that its header stands for
 
     def respond(self, body: bytes) -> None:
         """Understand the request, and send what it has to say.
@@ -64,10 +65,12 @@ class Hooking(Saying):
         if session is None or session.token is None:
             return
         to = self._place(session.token)
+        self._key = publishing.key_id(self.head, self.identity, to)
+        if len(body) > _PAID:
+            session.account.charge(len(body) * _KIB)
         if len(body) <= _LONG:
             self._said(to, self._understand(to, body))
         else:
-            session.account.charge(len(body) * _KIB)
             self._site.in_thread(lambda: self._understand(to, body), lambda made: self._said(to, made), self.fail)
 
     def _place(self, token: Token) -> str:

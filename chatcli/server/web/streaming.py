@@ -181,7 +181,7 @@ class Stream:
         """Log in, unless there is to be nothing but a head."""
         if self._begun_with().head_only:
             self.session = None
-            self._start(since)
+            self._start(since if since.epoch else Position(since.seq, self._site.hub.log.epoch))
             self._connection.end_stream()
             return
         self.session = session

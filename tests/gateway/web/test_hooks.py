@@ -331,10 +331,10 @@ def test_json_by_any_name(headers: dict[str, str]) -> None:
         (b"\xff", {}, "not UTF-8"),
         (b"payload=%ff&a", FORM, "not UTF-8"),
         (b"payload={}&payload=text", FORM, "no field that a hook knows"),
-        (b'{"blocks":' + b"[" * 50_000, JSON, "nested too deeply"),
-        (b'{"x":' * 50_000, {}, "nested too deeply"),
-        (b'{"x":' * 50_000, {**JSON, "x-github-event": "push"}, "nested too deeply"),
-        (b'{"blocks":[' + b'{"text":' * 50_000, JSON, "nested too deeply"),
+        (b'{"blocks":' + b"[" * 30_000, JSON, "nested too deeply"),
+        (b'{"x":' * 30_000, {}, "nested too deeply"),
+        (b'{"x":' * 30_000, {**JSON, "x-github-event": "push"}, "nested too deeply"),
+        (b'{"blocks":[' + b'{"text":' * 30_000, JSON, "nested too deeply"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -433,6 +433,30 @@ def test_numbers_beyond_floats(name: str) -> None:
         for number in (LARGE, -LARGE):
             with contextlib.suppress(Refused):
                 told(f"{body[: found.start()]}{number}{body[found.end() :]}", sample.headers)
+
+
+MANY: Final = 40_001
+LARGE_PAYLOADS: Final[dict[str, Any]] = {
+    "blocks": {"text": "x", "blocks": [{}] * MANY},
+    "alerts": {"alerts": [{}] * MANY},
+    "labels": {"alerts": [{"labels": {f"l{number}": "" for number in range(MANY)}}]},
+}
+
+
+@pytest.mark.parametrize("name", LARGE_PAYLOADS)
+def test_many_parts(name: str) -> None:
+    """More than any program sends are not read: nobody else would be served meanwhile."""
+    assert "more than 40000" in str(refusal(LARGE_PAYLOADS[name]))
+    assert "more than 40000" in str(refusal(LARGE_PAYLOADS[name], {**JSON, "x-github-event": "push"}))
+
+
+def test_a_large_push() -> None:
+    """A thousand commits, as GitHub describes them, are read."""
+    body = SAMPLES["github_push"].body
+    commit = body["commits"][0] | {"added": ["a"] * 10, "modified": ["b"] * 10}
+    hook = github("push", body | {"commits": [commit] * 1000})
+    assert hook is not None
+    assert "… and 990 more" in hook.text
 
 
 def test_value_beyond_floats() -> None:

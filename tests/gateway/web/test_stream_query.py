@@ -74,3 +74,12 @@ def test_positions_as_texts() -> None:
     """They read back as the same position."""
     for text in ("0", "4711", "4711-5f0c3b1e9d2a4c68"):
         assert str(Position.parse(text)) == text
+
+
+def test_nothing_is_repeated_as_it_came() -> None:
+    """A terminal that shows a sentence of ours does not do what others have written."""
+    head = Head("GET", "/", "since=%1b%5b2J", {}, "1.1", has_body=False)
+    with pytest.raises(Fault) as caught:
+        understand(head, events=True)
+    assert caught.value.text.isprintable()
+    assert "[2J" in caught.value.text

@@ -129,6 +129,17 @@ def test_a_repeated_key_says_it_once(server: ThreadServer, bob: Caller, token: s
     assert bob.hears("message")["seq"] == seq
 
 
+def test_a_key_for_different_places(alice: Caller, bob: Caller, http: HttpCaller) -> None:
+    """A message elsewhere is another message, however the name of the place is written."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+    seqs = [is_said(http.posts(path, "x", Idempotency_Key="1")) for path in ("/@bob", "/ops", "/OPS")]
+    assert seqs[1] == seqs[2]
+    asked = http.posts("/-/ask?to=bob&wait=1", "x?", Idempotency_Key="2")
+    assert asked.status == 303
+    is_said(http.posts("/ops", "y", Idempotency_Key="2"))
+
+
 def test_keys_of_different_tokens(server: ThreadServer, alice: Caller, bob: Caller, token: str) -> None:
     """Nobody can take another one's key first; a UUID belongs to who has used it."""
     other = makes_token(bob)

@@ -167,6 +167,7 @@ def test_heads(server: ThreadServer, alice: Caller) -> None:
     for path, kind in (("/ops/events", "text/event-stream"), ("/ops/lines", "application/x-ndjson")):
         with Reader(server.address, path, reading(alice), "HEAD") as reader:
             assert (reader.status, reader.headers["Content-Type"], reader.rest()) == (200, kind, "")
+            assert reader.headers["Chatcli-Position"].endswith(f"-{server.hub.log.epoch}")
     assert server.run(lambda: len(sessions_of(server, "alice"))) == 1
     with Reader(server.address, "/nowhere/events", reading(alice), "HEAD") as reader:
         assert reader.status == 404

@@ -11,6 +11,7 @@ import msgspec
 from chatcli.gateway.web.payloads.wording import joined, link
 
 # Only what Slack marks so: "a < b" in a text that was not escaped stays.
+_LONGEST: Final = 256 * 1024  # characters in which marks are looked for: no message is that long
 _MARKED: Final = re.compile(r"<([@#!]|(?=[a-z][a-z0-9+.-]{1,20}+:))([^<>|]*+)(?:\|([^<>]*+))?>")
 
 
@@ -137,7 +138,7 @@ def _inline(part: Element) -> str:
 
 def _plain(text: str | None) -> str:
     """Undo the marks and the escapes of a text."""
-    shown = _MARKED.sub(lambda mark: _mark(mark[1], mark[2], mark[3]), text or "")
+    shown = _MARKED.sub(lambda mark: _mark(mark[1], mark[2], mark[3]), (text or "")[:_LONGEST])
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
