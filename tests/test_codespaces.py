@@ -131,7 +131,7 @@ def test_command_of_the_container(machine: Path, tmp_path: Path) -> None:
 
     done = run(CONTAINER["postCreateCommand"], copy)
     if f"No matching distribution found for {BUILDER}" in done.stderr:
-        pytest.skip("there is no package index here, from which what builds it comes")
+        pytest.skip("this machine reaches no package index, from which what builds it comes")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert run("chatcli --version", tmp_path).stdout.startswith("chatcli ")
     where = run("python3 -c 'import chatcli; print(chatcli.__file__)'", tmp_path).stdout

@@ -25,7 +25,7 @@ def test_platform_directory(monkeypatch: pytest.MonkeyPatch, base: str | None, h
     assert files.config_directory() == platformdirs.user_config_dir("chatcli", appauthor=False)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs decides")
+@pytest.mark.skipif(sys.platform != "linux", reason="this machine is no Linux: platformdirs decides")
 def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative home never makes files in the working directory."""
     monkeypatch.delenv("XDG_CONFIG_HOME")

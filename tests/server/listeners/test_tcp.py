@@ -55,7 +55,7 @@ def test_loopback_caller(tmp_path: Path, host: str) -> None:
             alice.hears("welcome", user="alice")
 
 
-@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system cannot be told")
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this machine's system cannot be told")
 def test_small_send_buffer(server: ThreadServer) -> None:
     """The option of the listening socket holds for each of its connections."""
 
