@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Final
 
+from msgspec.structs import replace
+
 from chatcli.errors import (
     ChatError,
     InputError,
@@ -19,6 +21,7 @@ from chatcli.errors import (
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, Purpose, ServerBye
 from chatcli.protocol.values.names import check_name
+from chatcli.protocol.values.text import printable_line
 
 _MOST_NAMES: Final = 3
 
@@ -42,6 +45,7 @@ def login_refusal(frame: Error | ServerBye, key_path: str = "", *, purpose: Purp
             made for another user, or just now, as where cron or sudo sets another HOME.
         purpose: the purpose of the hello: only those who join or send can take a new name.
     """
+    frame = _on_one_line(frame)
     if frame.code == codes.UNKNOWN_USER and purpose == "query":
         return UnknownAsker(frame.code, f"{frame.text} To ask, one must have joined or sent something before.", [])
     if frame.code == codes.ALREADY_HERE:
@@ -55,6 +59,7 @@ def login_refusal(frame: Error | ServerBye, key_path: str = "", *, purpose: Purp
 
 def as_exception(frame: Error | ServerBye) -> ChatError:
     """Return the exception that stands for a refusal."""
+    frame = _on_one_line(frame)
     if (kind := _temporary(frame)) is not None:
         return kind(frame.text, frame.code)
     if frame.code in (codes.UNKNOWN_USER, codes.NOT_HERE, codes.UNKNOWN_ROOM):
@@ -66,6 +71,11 @@ def as_exception(frame: Error | ServerBye) -> ChatError:
     if frame.code in _GARBLED:
         return ProtocolError(f"The server did not understand: {frame.text}")
     return Refused(frame.code, frame.text)
+
+
+def _on_one_line(frame: Error | ServerBye) -> Error | ServerBye:
+    """Return a frame whose text is one line: a further one would look like a line of this program's own."""
+    return replace(frame, text=printable_line(frame.text))
 
 
 def _valid_names(frame: Error | ServerBye) -> list[str]:

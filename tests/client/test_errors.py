@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.client.errors import login_refusal
+from chatcli.client.errors import as_exception, login_refusal
 from chatcli.errors import Refused, UnknownAsker
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error
@@ -51,3 +51,11 @@ def test_names_in_place_of_a_taken_one(names: list[str], suggested: list[str]) -
     assert isinstance(refusal, Refused)
     assert refusal.names == suggested
     assert "The key that was shown is in /home/bob/key" in str(refusal)
+
+
+@pytest.mark.parametrize("code", [codes.NAME_TAKEN, codes.ALREADY_HERE, codes.FULL, codes.UNKNOWN_USER, codes.BANNED])
+def test_text_with_further_lines(code: str) -> None:
+    """They do not look like lines of this program's own."""
+    for explain in (as_exception, login_refusal):
+        for text in ("No.\nchatcli: fake", "No.\r\nchatcli: fake", "No.\x1b[2J\u2028chatcli: fake"):
+            assert len(str(explain(Error(code, text))).splitlines()) == 1

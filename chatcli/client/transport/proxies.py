@@ -10,13 +10,14 @@ from msgspec import Struct
 
 from chatcli.client.identity.trust import is_loopback
 from chatcli.errors import InputError
-from chatcli.protocol.values.address import SCHEMES, Address, parse_address
+from chatcli.protocol.values.address import SCHEMES, Address, canonical_host, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADER_VARIABLE: Final = "CHATCLI_HTTP_HEADER"
 
+_UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104 (a connection to them is one to this machine)
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]+")
 _OWN_HEADERS: Final = frozenset(
@@ -48,7 +49,7 @@ def proxy_for(server: Address) -> Proxy | None:
     Raises:
         InputError: the variable names no proxy that can be used.
     """
-    if is_loopback(server.host):
+    if is_loopback(server.host) or server.host in _UNSPECIFIED:
         return None
     for variable in _variables(server.scheme):
         if value := os.environ.get(variable, "").strip():
@@ -76,7 +77,7 @@ def _parse_proxy(value: str, variable: str) -> Proxy:
     if not separator:
         scheme, rest = "http", value
     scheme = scheme.lower()
-    if scheme not in SCHEMES:
+    if scheme not in SCHEMES or "://" in rest:
         raise InputError(f"{variable} names a proxy that does not speak HTTP: write http://HOST:PORT, or unset it.")
     person, _, place = rest.rstrip("/").rpartition("@")
     try:
@@ -100,11 +101,19 @@ def _matches(server: Address, entry: str) -> bool:
         return _is_in(server.host, entry)
     if entry.count(":") == 1 or entry.startswith("["):
         host, _, port = entry.rpartition(":")
-        if port.isdecimal() and int(port) != server.port:
+        if port.isdecimal() and port.lstrip("0") != str(server.port):
             return False
         entry = host.strip("[]") if port.isdecimal() else entry.strip("[]")
-    name = entry.removeprefix("*").removeprefix(".").removesuffix(".")
-    return server.host == name or (bool(name) and server.host.endswith(f".{name}"))
+    name = _canonical(entry.removeprefix("*").removeprefix("."))
+    host = server.host.partition("%")[0]
+    return name in (server.host, host) or (bool(name) and host.endswith(f".{name}"))
+
+
+def _canonical(host: str) -> str:
+    try:
+        return canonical_host(host)
+    except ValueError:
+        return host
 
 
 def _is_in(host: str, network: str) -> bool:

@@ -10,6 +10,7 @@ Imported only for addresses with a scheme.
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
 import ssl
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 64 * 1024  # bytes read at a time
 _AT_LEAST: Final = 0.001  # seconds: zero would mean to wait for ever
+_MOST_PRELIMINARY: Final = 10  # answers (1xx) before the one that counts
 _LONGEST_MESSAGE: Final = 16 * 1024 * 1024  # bytes of a WebSocket message from the server
 _HANG_UPS: Final = (
     ConnectionResetError,
@@ -105,7 +107,8 @@ def _finish(handshake: Handshake, deadline: float) -> None:
         selector.register(handshake.connection, selectors.EVENT_READ)
         while events := handshake.advance():
             selector.modify(handshake.connection, events)
-            if not selector.select(max(0.0, deadline - time.monotonic())):
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
                 raise TimeoutError
     handshake.connection.settimeout(max(_AT_LEAST, deadline - time.monotonic()))
 
@@ -214,6 +217,8 @@ def _connect(route: Route, deadline: float, attempt: _TunnelAttempt) -> socket.s
     except ServerUnreachable as error:
         if route.proxy is None or error is attempt.explained:
             raise
+        if attempt.is_past_the_proxy:
+            raise ServerUnreachable(dialer.unreachable(route.server, TimeoutError())) from None
         raise ServerUnreachable(f"{route.proxy.variable}: {error}") from None
 
 
@@ -237,6 +242,11 @@ class _TunnelAttempt:
         self.openings: dict[socket.socket, _Opening] = {}
         self.explained: ChatError | None = None
         self._route = route
+
+    @property
+    def is_past_the_proxy(self) -> bool:
+        """Whether a proxy has opened a connection: what is silent then is behind it."""
+        return any(opening.is_past_the_proxy for opening in self.openings.values())
 
     def start(self, plain: socket.socket) -> _Opening:
         """Start on an established, non-blocking connection."""
@@ -283,27 +293,39 @@ class _Opening:
         self._steps = self._all_steps()
         self._advance_by(b"")
 
+    @property
+    def is_past_the_proxy(self) -> bool:
+        """Whether there is no proxy that has yet to open a connection."""
+        return self._asking is None
+
     def advance(self) -> int:
-        """Continue as far as possible; return the events to wait for, or 0 once the tunnel is open.
+        """Continue by what has come; return the events to wait for, or 0 once the tunnel is open.
 
         Raises:
             OSError: it has failed.
         """
-        while True:
-            try:
-                while self._sending:
-                    del self._sending[: self.connection.send(self._sending)]
-            except BlockingIOError:
-                return selectors.EVENT_WRITE
-            if self._is_done:
-                return 0
-            try:
-                data = self.connection.recv(_CHUNK)
-            except BlockingIOError:
-                return selectors.EVENT_READ
-            if not data:
-                raise ConnectionResetError
-            self._advance_by(data)
+        if not self._is_done and self._is_flushed():
+            self._receive()
+        if not self._is_flushed():
+            return selectors.EVENT_WRITE
+        return 0 if self._is_done else selectors.EVENT_READ
+
+    def _is_flushed(self) -> bool:
+        """Send as much as possible; return whether that was everything."""
+        with contextlib.suppress(BlockingIOError):
+            while self._sending:
+                del self._sending[: self.connection.send(self._sending)]
+        return not self._sending
+
+    def _receive(self) -> None:
+        """Read once: whoever never ends must not keep the dialler from looking at its clock."""
+        try:
+            data = self.connection.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            raise ConnectionResetError
+        self._advance_by(data)
 
     def _advance_by(self, data: bytes) -> None:
         try:
@@ -367,7 +389,7 @@ class _Opening:
         server = self._route.server
         host, path = server.host.partition("%")[0], server.path + WEBSOCKET_PATH
         uri = WebSocketURI(server.scheme == "https", host, server.port, path, "")
-        self.protocol = ClientProtocol(uri, max_size=_LONGEST_MESSAGE)
+        self.protocol = ClientProtocol(uri, max_size=_LONGEST_MESSAGE, logger=_no_log())
         request = self.protocol.connect()
         for name, value in [("User-Agent", upgrade.USER_AGENT), *self._route.headers]:
             request.headers[name] = value
@@ -385,19 +407,29 @@ class _Opening:
         """Return the head of an answer that is not preliminary; it stays in what was received.
 
         Raises:
-            _NoTunnel: the answer is not HTTP; the exception is ``otherwise``.
+            _NoTunnel: the answer is not HTTP, or preliminary ones never end; the exception is ``otherwise``.
         """
-        while True:
+        preliminary = 0
+        while preliminary <= _MOST_PRELIMINARY:
             try:
                 head = read_head(bytes(self._received))
             except NotHttp:
-                raise _NoTunnel(otherwise) from None
+                break
             if head is None:
                 yield
             elif 100 <= head.status < 200 and head.status != 101:
                 del self._received[: head.length]
+                preliminary += 1
             else:
                 return head
+        raise _NoTunnel(otherwise)
 
     def _send(self, data: bytes) -> None:
         self._sending += self.tls.encrypt(data)
+
+
+def _no_log() -> logging.Logger:
+    """Return a logger for the library that drops everything: it would log headers, and there are secrets in them."""
+    logger = logging.Logger("tunnel")  # noqa: LOG001 (one of the tree could be enabled by a program)
+    logger.disabled = True
+    return logger

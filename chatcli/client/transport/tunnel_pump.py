@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import selectors
 import socket
 import ssl
@@ -82,6 +83,15 @@ class Pump:
             return not self._to_network or time.monotonic() > self._farewell_until
         return self._network_ended and not self._to_client
 
+    @property
+    def _takes_from_network(self) -> bool:
+        """Whether to read what the server sends: no more than the client takes, and no more pings than can be answered.
+
+        Answers have room of their own beside the client's bytes, or two ends that both send first would stall.
+        """
+        has_room = len(self._to_client) < _BUFFERED and len(self._to_network) < 2 * _BUFFERED
+        return has_room and not self._network_ended
+
     def _wait(self) -> None:
         """Wait until something can be done, and do it."""
         selector = self._selector
@@ -89,7 +99,7 @@ class Pump:
         _watch(
             selector,
             self._network,
-            reading * (not self._network_ended and len(self._to_client) < _BUFFERED) | writing * bool(self._to_network),
+            reading * self._takes_from_network | writing * bool(self._to_network),
         )
         _watch(
             selector,
@@ -209,6 +219,10 @@ def _watch(selector: selectors.BaseSelector, connection: socket.socket, events: 
 
 
 _running: Final[set[Pump]] = set()
+
+
+# A child process has copies of the parent's tunnels, but not their threads: when it ends, they go on.
+os.register_at_fork(after_in_child=_running.clear)
 
 
 @atexit.register

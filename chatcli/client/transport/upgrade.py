@@ -11,13 +11,16 @@ from chatcli.client.transport.proxies import HEADER_VARIABLE, Proxy
 from chatcli.errors import ChatError, ForeignAnswer, ServerUnreachable
 from chatcli.protocol.values.address import WEBSOCKET_PATH, Address, parse_address
 from chatcli.protocol.values.authority import Authority
-from chatcli.protocol.values.text import printable_line
+from chatcli.protocol.values.text import printable_line, quoted
 
 USER_AGENT: Final = "chatcli"
 
 _LONGEST_HEAD: Final = 64 * 1024  # bytes
+_LONGEST_LOCATION: Final = 2048  # characters of it that are read
+_LONGEST_FOUND: Final = 300  # characters of an address that is proposed
 _LONGEST_REASON: Final = 60  # characters that are shown
 _FIRST_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n]*))?\r\n")
+_BARE_LINE_FEED: Final = re.compile(rb"(?<!\r)\n")  # the end of such a head would be waited for in vain
 _CLOSED_GATES: Final = (401, 403)
 _UNREACHED: Final = (
     "What answers at {server} does not reach a server there ({head}): is it running, and on the port that is "
@@ -76,6 +79,8 @@ def read_head(data: bytes) -> Head | None:
     if not b"HTTP/1.".startswith(data[:7]) or len(data) > _LONGEST_HEAD:
         raise NotHttp
     head, end, _ = data.partition(b"\r\n\r\n")
+    if _BARE_LINE_FEED.search(head):
+        raise NotHttp
     if not end:
         return None
     first = _FIRST_LINE.match(head + end)
@@ -144,12 +149,14 @@ def _closed_gate(server: Address, answer: str) -> ForeignAnswer:
 
 def _redirected(server: Address, head: Head) -> ForeignAnswer:
     try:
-        where = parse_address(re.split("[?#]", head.location)[0])
+        where = parse_address(re.split("[?#]", head.location[:_LONGEST_LOCATION])[0], own_path=True)
     except ChatError:
         where = server
-    if where.scheme and where != server and where.host == server.host and where.path.endswith(WEBSOCKET_PATH):
-        found = where._replace(path=where.path.removesuffix(WEBSOCKET_PATH))
-        return ForeignAnswer(f"{server} says that it has moved ({head.status}): give --server {found}.")
+    is_same = where.host == server.host and where.scheme in (server.scheme, "https")
+    found = where._replace(path=where.path.removesuffix(WEBSOCKET_PATH))
+    if is_same and found not in (server, where) and len(str(found)) <= _LONGEST_FOUND:
+        advice = f"give --server {quoted(str(found))}."
+        return ForeignAnswer(f"{server} says that it has moved ({head.status}): {advice}")
     to = f", to {where.host}" if where.host != server.host else ""
     return _closed_gate(server, f"{head}{to}")
 

@@ -22,7 +22,7 @@ WEBSOCKET_PATH: Final = "/-/ws"
 
 _LONGEST_NAME: Final = 253  # characters (RFC 1035, section 2.3.4)
 _LONGEST_LABEL: Final = 63
-_NEVER: Final = frozenset(" #/:@[]")  # in a name; IDNA maps some letters to these
+_NEVER: Final = frozenset(" #%/:?@[\\]")  # in a name; IDNA maps some letters to these
 _BASES: Final = {"0x": 16, "0": 8}
 _LONGEST_PATH: Final = 1024  # characters
 _IN_PATHS: Final = frozenset(  # RFC 3986, section 3.3
@@ -58,12 +58,13 @@ class Address(NamedTuple):
         return f"{self._replace(path='')}".lower() + self.path
 
 
-def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
+def parse_address(text: str, default_port: int = DEFAULT_PORT, *, own_path: bool = False) -> Address:
     """Parse an address into its canonical spelling; an IPv6 address with a port needs brackets.
 
     Args:
         text: the address.
         default_port: the port if there is none; for an address with a scheme it is the scheme's.
+        own_path: whether the path may end with that of the WebSocket itself, which nobody has to give.
 
     Raises:
         InputError: the host is missing or invalid, the port is not a number from 1 to 65535, or an address with a
@@ -71,7 +72,9 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     """
     text = text.strip()
     if "://" in text:
-        return _parse_url(text)
+        return _parse_url(text, own_path=own_path)
+    if "@" in text:
+        raise _with_a_user("", text)
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
@@ -87,14 +90,18 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     try:
         return Address(canonical_host(host), number)
     except ValueError as error:
-        if ":" in host:
-            return Address(host, number)  # connecting to it fails with a sentence that says enough
         raise InputError(
             f'"{text}" is not an address ({error}); write HOST or HOST:PORT, as in "127.0.0.1:8080".'
         ) from None
 
 
-def _parse_url(text: str) -> Address:
+def _with_a_user(scheme: str, text: str) -> InputError:
+    """Return the exception for an address with a name: perhaps there is a password, which no sentence may repeat."""
+    host = re.split("[/?#]", text.rpartition("@")[2])[0]
+    return InputError(f"An address has no user name: write {scheme}{host}, and who you are with --user.")
+
+
+def _parse_url(text: str, *, own_path: bool) -> Address:
     """Parse an address with a scheme.
 
     Raises:
@@ -102,21 +109,28 @@ def _parse_url(text: str) -> Address:
     """
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
+    place, slash, path = rest.partition("/")
+    if "@" in place or ("@" in text and (scheme not in SCHEMES or not {"?", "#"}.isdisjoint(rest))):
+        raise _with_a_user(f"{scheme}://" if scheme in SCHEMES else "", text)
     if scheme not in SCHEMES:
         raise InputError(f'"{text}" is not an address; write HOST:PORT, or https://HOST for a server behind a proxy.')
-    place, slash, path = rest.partition("/")
     if "?" in rest or "#" in rest:
         raise InputError(f'"{text}" is not the address of a server: leave out what begins with "?" or "#".')
-    if "@" in place:
-        # Perhaps there is a password in it, which a sentence must not repeat.
-        host = place.rpartition("@")[2]
-        raise InputError(f"An address has no user name: write {scheme}://{host}, and who you are with --user.")
-    if not place:
+    if not place or "://" in rest:
         raise InputError(
             f'"{text}" is not an address; write {scheme}://HOST, {scheme}://HOST:PORT or either with a /PATH.'
         )
-    bare = parse_address(place, SCHEMES[scheme])
-    return Address(bare.host, bare.port, scheme, _canonical_path(text, slash + path))
+    try:
+        bare = parse_address(place, SCHEMES[scheme])
+    except InputError:
+        if "@" in path:  # after a password with a slash
+            raise _with_a_user(f"{scheme}://", text) from None
+        raise
+    address = Address(bare.host, bare.port, scheme, _canonical_path(text, slash + path))
+    if not own_path and address.path.endswith(WEBSOCKET_PATH):
+        without = address._replace(path=address.path.removesuffix(WEBSOCKET_PATH))
+        raise InputError(f"The client adds {WEBSOCKET_PATH} itself: write {without}.")
+    return address
 
 
 def _canonical_path(text: str, path: str) -> str:
@@ -133,7 +147,7 @@ def _canonical_path(text: str, path: str) -> str:
     path = re.sub(r"%[0-9a-fA-F]{2}", lambda found: found[0].upper(), path).rstrip("/")
     if not _IN_PATHS.issuperset(path) or re.search(r"%(?![0-9A-F]{2})", path):
         raise InputError(f'"{text}" is not an address: its path has a character that must be written with "%".')
-    if len(path) > _LONGEST_PATH or not {".", ".."}.isdisjoint(path.split("/")):
+    if len(path) > _LONGEST_PATH or not {".", ".."}.isdisjoint(path.replace("%2E", ".").split("/")):
         raise InputError(f'"{text}" is not an address: its path is too long, or has "." or ".." for a part.')
     return path
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import hashlib
+import logging
 import os
 import re
 import selectors
@@ -120,6 +122,15 @@ def failure(server: Address, seconds: float = DEADLINE) -> ChatError:
         (b"SSH-2.0-OpenSSH_9.9\r\n", "does not speak HTTP"),
         (b"\0" * 7, "does not speak HTTP"),
         (b"HTTP/1.1 OK\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\n\n", "does not speak HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 10 + answer(404, "No"), "knows nothing of a chatcli server"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 11 + answer(404, "No"), "does not speak HTTP"),
+        (
+            answer(308, "There", "Location: https://127.0.0.1/$(id)/-/ws"),
+            r"give --server 'https://127\.0\.0\.1/\$\(id\)'\.",
+        ),
+        (answer(308, "There", "Location: http://127.0.0.1/chat/-/ws"), r"is closed \(308 There\)"),
+        (answer(308, "There", f"Location: https://127.0.0.1/{'c' * 300}/-/ws"), r"is closed \(308 There\)"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "does not speak HTTP"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", r"switches the protocol \(101\), but not to a WebSocket"),
         (
@@ -242,6 +253,28 @@ def test_thread_that_never_reports(forwarder: Forwarder, monkeypatch: pytest.Mon
 
     with pytest.raises(ServerUnreachable, match="does not answer"):
         asyncio.run(asyncio.wait_for(dial(), DEADLINE))
+
+
+def test_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps sending does not keep the client, nor its thread, beyond the time that is given."""
+    monkeypatch.setattr(tunnel, "_MOST_PRELIMINARY", 1 << 60)
+
+    def babble(caller: socket.socket) -> None:
+        with caller, contextlib.suppress(OSError):
+            while True:
+                caller.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    def serve(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=babble, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        error = failure(Address("127.0.0.1", listener.getsockname()[1], "http"), 0.5)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert "does not answer" in str(error)
+    eventually(lambda: "tunnel-opening" not in {thread.name for thread in threading.enumerate()}, "its thread")
 
 
 def test_refused(gate: Forwarder) -> None:
@@ -379,8 +412,11 @@ def test_library(forwarder: Forwarder, server: ThreadServer) -> None:
 # Secrets
 
 
-def test_header_for_a_gate(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It is sent to whom an authority vouches for."""
+def test_header_for_a_gate(
+    forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is sent to whom an authority vouches for, and not into the log of the program."""
+    caplog.set_level(logging.DEBUG)
     to_login = answer(302, "Found", "Location: https://login.test/")
     forwarder.answer = lambda request: None if request.get("X-Github-Token") == "abc:d" else to_login
     assert "to login.test" in str(failure(forwarder.address))
@@ -388,6 +424,7 @@ def test_header_for_a_gate(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "forwarder.crt"))
     exchange(forwarder.address)
     assert forwarder.requests[-1].get("X-Other") == "1"
+    assert "abc:d" not in caplog.text
 
 
 def test_header_is_for_nobody_else(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -492,7 +529,27 @@ def test_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(error).startswith("HTTPS_PROXY: Nothing answers at http://127.0.0.1:")
 
 
-@pytest.mark.parametrize("value", ["socks5://h:1", "http://", "http://al:secret@a..b:1", "http://h:99999", "h:secret"])
+def test_silence_behind_a_proxy(forwarder: Forwarder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that has opened a connection is not at fault."""
+    forwarder.is_silent = True
+    with ConnectProxy({"chat.test": forwarder.address}) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        server = forwarder.address._replace(host="chat.test")
+        assert str(failure(server, 1.0)).startswith(f"{server} does not answer: ")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://p?x",
+        "http://http://p",
+        "socks5://h:1",
+        "http://",
+        "http://al:secret@a..b:1",
+        "http://h:99999",
+        "h:secret",
+    ],
+)
 def test_invalid_proxies(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     """The sentence names the variable, and not what is in it."""
     monkeypatch.setenv("HTTPS_PROXY", value)
@@ -518,6 +575,13 @@ def test_invalid_proxies(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
         ("https://[2001:db8::1]", "2001:db8::1", True),
         ("https://[2001:db8::1]", "[2001:db8::1]:443", True),
         ("https://[2001:db8::1]", "2001:db8::/32", True),
+        ("https://[2001:db8::1]", "2001:DB8:0::1", True),
+        ("https://[fe80::1%eth0]", "fe80::1", True),
+        ("https://[fe80::1%eth0]", "fe80::1%eth0", True),
+        ("https://bücher.test", "bücher.test", True),
+        ("https://a.bücher.test", ".bücher.test", True),
+        ("https://chat.test", "chat.test:" + "4" * 5000, False),
+        ("https://0.0.0.0", "", True),
         ("https://127.0.0.1", "", True),
         ("https://localhost:8080", "", True),
         ("http://chat.test", "", True),
@@ -644,6 +708,30 @@ def test_slow_readers(ends: Ends) -> None:
         with pytest.raises(TimeoutError):
             end.sendall(data * 100)
     assert max(len(ends.pump._to_client), len(ends.pump._to_network)) < 1024 * 1024
+
+
+def test_flood_of_pings(ends: Ends) -> None:
+    """What is to be answered waits with the server, if it reads no answers."""
+
+    def flood() -> None:
+        for _ in range(60):
+            ends.network.sendall((b"\x89\x7d" + bytes(125)) * 1000)
+
+    ends.network.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        flood()
+    assert len(ends.pump._to_network) < 2 * 1024 * 1024
+
+
+def test_end_of_a_child(ends: Ends) -> None:
+    """A forked process that ends leaves the tunnels of its parent alone."""
+    child = os.fork()
+    if not child:
+        tunnel_pump._finish_all()
+        os._exit(0)
+    os.waitpid(child, 0)
+    ends.say(ends.protocol.send_binary, b"still there?")
+    assert ends.client.recv(65536) == b"still there?"
 
 
 def test_pings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,10 +115,13 @@ def test_default_port() -> None:
     assert parse_address("[::1]", default_port=7) == Address("::1", 7)
 
 
-@pytest.mark.parametrize("text", ["", "  ", ":80", "[]", "[]:80", "a b", "a b:80", "[a b]:80", "[::1", "[::1]80"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", ":80", "[]", "[]:80", "a b", "a b:80", "[a b]:80", "[::1", "[::1]80", "[%:a]", "a:b:c", "h%a", "h?a"],
+)
 def test_refused_with_an_example(text: str) -> None:
     """The sentence repeats the input and shows how an address is written."""
-    with pytest.raises(InputError, match=r"is not an address; .*:8080") as caught:
+    with pytest.raises(InputError, match=r"is not an address(; | \(it ).*:8080") as caught:
         parse_address(text)
     assert f'"{text.strip()}"' in str(caught.value)
 
@@ -185,6 +188,15 @@ def test_addresses_with_and_without_a_scheme_differ() -> None:
         ("wss://h", "write HOST:PORT, or https://HOST"),
         ("https://al@h", "An address has no user name: write https://h, and who you are with --user"),
         ("https://al:secret@h:1/x", "An address has no user name: write https://h:1,"),
+        ("https://al:secret@h?a=b", "write https://h, and who"),
+        ("https://al:secret@h#b", "write https://h, and who"),
+        ("https://al:secret/secret@h/x", "write https://h, and who"),
+        ("ftp://al:secret@h", "write h, and who"),
+        ("al:secret@h:1", "write h:1, and who"),
+        ("https://https://h", "write https://HOST"),
+        ("https://h/-/ws", "adds /-/ws itself: write https://h\\."),
+        ("https://h/a/-/ws/", "adds /-/ws itself: write https://h/a\\."),
+        ("https://h/a/%2e%2E/b", 'has "." or ".." for a part'),
         ("https://h?a=b", 'leave out what begins with "?"'),
         ("https://h/a#b", 'leave out what begins with "\\?" or "#"'),
         ("https://", "write https://HOST"),
