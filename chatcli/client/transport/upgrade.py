@@ -76,10 +76,8 @@ def read_head(data: bytes) -> Head | None:
     Raises:
         NotHttp: that will never be one.
     """
-    if not b"HTTP/1.".startswith(data[:7]) or len(data) > _LONGEST_HEAD:
-        raise NotHttp
     head, end, _ = data.partition(b"\r\n\r\n")
-    if _BARE_LINE_FEED.search(head):
+    if not b"HTTP/1.".startswith(head[:7]) or len(head) > _LONGEST_HEAD or _BARE_LINE_FEED.search(head):
         raise NotHttp
     if not end:
         return None
