@@ -109,11 +109,10 @@ class Proxy:
         await self._stop.wait()
         self._refuses = True
         await self._listen()
-        await self._drop()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        # They end by themselves, some have yet to begin: asyncio reports those that are cancelled as failed.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._drop()
+            await asyncio.wait(others, timeout=0.05)
 
     async def _listen(self) -> None:
         if self._refuses and self._listener is not None:

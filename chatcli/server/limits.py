@@ -23,6 +23,7 @@ class Limits:
         unsent: output of one connection in the buffer, beyond which its feed reads from the log instead.
         in_flight: messages of one connection that are not committed yet, beyond which the server stops reading from it.
         pending: the same for all connections together.
+        bodies: bodies of requests by HTTP that have yet to come whole, for all connections together.
         bad_frames: invalid lines of one connection, after which it is closed.
         access: who may register a free name: ``open`` for anyone, ``invite`` for those with an invitation.
         message_rate: messages a second from one connection, in the long run; 0 for any number.
@@ -43,6 +44,7 @@ class Limits:
     unsent: int = 256 * 1024
     in_flight: int = 1024 * 1024
     pending: int = 64 * 1024 * 1024
+    bodies: int = 64 * 1024 * 1024
     bad_frames: int = 20
     access: Literal["open", "invite"] = "open"
     message_rate: int = 500

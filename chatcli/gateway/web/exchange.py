@@ -14,6 +14,7 @@ from chatcli.gateway.web.heads import MOST_HEAD, Head, check_body, parse_head
 
 _MOST_DROPPED: Final = 64 * 1024  # bytes of a body that nobody wants, for the connection to survive
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_PROBES: Final = (b"GET /healthz ", b"HEAD /healthz ")
 
 
 class Body(NamedTuple):
@@ -89,6 +90,21 @@ class Exchange:
     def streaming(self) -> bool:
         """Whether an answer has begun, and has yet to end."""
         return self._stage is _Stage.STREAMING
+
+    @property
+    def held(self) -> int:
+        """Bytes of a body that has yet to come whole."""
+        return len(self._body) + len(self._raw) if self._stage is _Stage.BODY else 0
+
+    @property
+    def pushing(self) -> bool:
+        """Whether a request that nobody has looked at comes with more than a little of a body."""
+        return self._stage is _Stage.HEAD and len(self._raw) > MOST_HEAD and self._raw.startswith(b"POST ")
+
+    @property
+    def probing(self) -> bool:
+        """Whether a request that nobody has looked at asks whether the server is well."""
+        return self._stage is _Stage.HEAD and self._raw.startswith(_PROBES)
 
     @property
     def busy(self) -> bool:
@@ -179,7 +195,9 @@ class Exchange:
         if not reader.ended:
             return None
         self._stage = _Stage.ANSWERING
-        return Body(bytes(self._body))
+        body = Body(bytes(self._body))
+        self._body = bytearray()  # the answer may take minutes
+        return body
 
     def _too_large(self) -> Fault:
         # The answer tells whether the connection survives: a small rest is read and dropped.

@@ -28,6 +28,7 @@ LISTED: Final = 0.1  # points: each user in a long answer
 SHARE: Final = 100  # connections of a room for which a message costs one more message
 
 REQUEST: Final = 5.0  # points: a request of HTTP, in addition to what is done for it
+PROBE: Final = 1.0  # points, of those below: a probe of the health for whose address nobody else can pay
 REQUEST_PORTION: Final = 5.0  # points: a portion of a body in small chunks
 
 GREETING_KIB: Final = 4.0  # points for a KiB before the welcome, when no client needs more than a few
@@ -95,6 +96,9 @@ def price(frame: f.ClientFrame | BadFrame) -> float:
 #: Before the welcome, for a few attempts to log in, and for many clients at one address.
 GREETING: Final = Terms(0, 0, 10, 120)
 GREETINGS: Final = GREETING.times(100)
+
+#: Probes of the health from addresses whose purses are empty, for all together: fifty a second.
+PROBES: Final = Terms(0, 0, 50, 50)
 
 #: All connections under one token together: 60 messages a minute, and 600 at once. Points are paid from other purses.
 TOKEN: Final = Terms(1, 600, 0, 0)

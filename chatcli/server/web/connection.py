@@ -13,6 +13,7 @@ from chatcli.gateway.web.heads import MOST_HEAD, Head
 from chatcli.gateway.web.routes import Kind
 from chatcli.gateway.web.statuses import fault
 from chatcli.gateway.websocket import WebSocket, accept
+from chatcli.protocol import codes
 from chatcli.server.connection.flow_control import Pause
 from chatcli.server.security.account import Account
 from chatcli.server.security.prices import KIB, READ, REQUEST, REQUEST_PORTION, WASTE
@@ -37,6 +38,9 @@ _ANY: Final = ~Pause(0)
 _OURS: Final = Fault(
     HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong in the server: its operator finds the reason in its log."
 )
+_LATE: Final = Fault(HTTPStatus.REQUEST_TIMEOUT, "The request did not come whole in time.")
+_UNPAID: Final = "Too much came from you or from your address lately: wait."
+_CROWDED: Final = "The server has too many long requests under way: try again later."
 
 #: Goes on with a WebSocket in the place of HTTP; gets also the bytes that have come for it already.
 Upgrade = Callable[["Opening", WebSocket, bytes], None]
@@ -63,8 +67,8 @@ class HttpConnection:
     token: Token | None = None
     welcomed = True
     __slots__ = (
-        "_account", "_admission", "_answers", "_at_eof", "_deadlines", "_deaf", "_exchange", "_opening", "_responder",
-        "_scheduled", "_site", "_upgrade", "_wire", "flow",
+        "_account", "_admission", "_answers", "_at_eof", "_deadlines", "_deaf", "_exchange", "_held", "_opening",
+        "_responder", "_scheduled", "_site", "_upgrade", "_wire", "flow",
     )  # fmt: skip
 
     def __init__(self, site: Site, opening: Opening, *, secure: bool, upgrade: Upgrade) -> None:
@@ -87,6 +91,7 @@ class HttpConnection:
         self._responder: Responder | None = None  # answers the present request
         self._deadlines = RequestDeadlines(opening.age)
         self._account = Account(self, site.hub.rate_limits)
+        self._held = 0  # bytes of its body that are counted among those of all connections
         self._scheduled = False  # to go on
         self._at_eof = False  # the caller sends nothing more
         self._deaf = False  # what the caller sends is ignored
@@ -111,6 +116,8 @@ class HttpConnection:
         self._deadlines.gap = 0.0
         self._exchange.receive(data)
         self._account.charge(READ + len(data) / KIB)
+        if self._account.overdrawn:
+            self.flow.pause(Pause.ALLOWANCE)  # again, if it was idle
         if not self._scheduled:
             self._safely(self._advance)
 
@@ -143,6 +150,7 @@ class HttpConnection:
         self._deaf = True
         self._wire.lost()
         self._exchange.stop()
+        self._count_body()
         self._safely(self._leave)
         self.flow.close()
 
@@ -170,7 +178,7 @@ class HttpConnection:
 
     def _advance(self) -> None:
         """Process the next request, or what has come of it. Others are served before the one after it."""
-        if self._deaf or self.flow.blocked:
+        if self._deaf or not self._may_go_on():
             return
         more = True
         try:
@@ -180,13 +188,45 @@ class HttpConnection:
                 self._account.charge(REQUEST)
                 self._begin(event)
                 event = self._exchange.next() if self._responder is not None else None
+            if self._count_body() > 0:
+                self._check_room(0)
             if isinstance(event, Body) and self._responder is not None:
                 self._responder.respond(event.data)
         except Fault as refusal:
-            self._cancel()
             self._refuse(refusal)
         if not self._deaf:
             self._plan(more=more or self._exchange.busy)
+
+    def _may_go_on(self) -> bool:
+        """Return whether to process what has come; refuse a body that comes while its caller cannot pay for it."""
+        if not self.flow.blocked:
+            return True
+        if self._responder is None and self._exchange.pushing:
+            self._refuse(self._unpaid(), last=True)
+            return False
+        return self._responder is None and self._exchange.probing and self._site.spares_probe()
+
+    def _unpaid(self) -> Fault:
+        return fault(codes.TOO_MANY, _UNPAID, wait=self._account.debt())
+
+    def _count_body(self) -> int:
+        """Count the body among those of all connections; return by how many bytes it has grown."""
+        grown = self._exchange.held - self._held
+        self._held += grown
+        self._site.held += grown
+        return grown
+
+    def _check_room(self, more: int) -> None:
+        """Raise unless there is memory for more of a body.
+
+        Args:
+            more: bytes that have yet to come.
+
+        Raises:
+            Fault: there is not.
+        """
+        if self._site.held + more > self._site.hub.limits.bodies:
+            raise fault(codes.FULL, _CROWDED)
 
     def _plan(self, *, more: bool) -> None:
         """Go on later, if there may be more to process; read nothing while there is.
@@ -227,13 +267,14 @@ class HttpConnection:
         if route.kind is Kind.WEBSOCKET:
             self._open_websocket(head)
             return
-        answering = responder(self._site, self._answers, route, head)
+        self._responder = answering = responder(self._site, self._answers, route, head)
+        if answering.most_body and not answering.admit():
+            return
         if answering.most_body and head.has_body:
-            self._responder = answering
+            self._check_room(min(int(head.headers.get("content-length", "0")), answering.most_body))
             if going_on := self._exchange.read_body(answering.most_body):
                 self._wire.write(going_on)
         else:
-            self._responder = answering
             answering.respond(b"")
 
     def _open_websocket(self, head: Head) -> None:
@@ -251,6 +292,7 @@ class HttpConnection:
     # How a request ends
 
     def _refuse(self, refusal: Fault, *, last: bool = False) -> None:
+        self._cancel()
         self._exchange.closing |= last
         self._answers.write_error(refusal)
         self._finish()
@@ -262,10 +304,13 @@ class HttpConnection:
     def _finish(self) -> None:
         """Be ready for the next request, or close."""
         self._responder = None
+        self._count_body()
         self._answers.begin()
         self._deadlines.restart()
         if self._exchange.closing:
             self._close()
+        elif self._exchange.idle:
+            self.flow.resume(Pause.ALLOWANCE)  # what comes next may be a probe of the health, which need not pay
 
     # What the socket and the hub call
 
@@ -339,13 +384,13 @@ class HttpConnection:
     def _check_deadlines(self, seconds: float) -> None:
         deadlines, limits = self._deadlines, self._site.hub.limits
         unsent = self.unsent
-        deadlines.tick(seconds, unsent, held=self.flow.paused or self._waits_for(unsent))
+        unpaid = Pause.ALLOWANCE in self.flow
+        deadlines.tick(seconds, unsent, held=self.flow.paused or self._waits_for(unsent), unpaid=unpaid)
         if deadlines.stalled > limits.stalled:
             self._wire.abort()
         elif self._exchange.reading:
             if deadlines.late(limits.handshake if self._responder is None else None):
-                text = "The request did not come whole in time."
-                self._refuse(Fault(HTTPStatus.REQUEST_TIMEOUT, text), last=True)
+                self._refuse(self._unpaid() if unpaid else _LATE, last=True)
         elif self._responder is not None:
             responder = self._responder
             self._safely(lambda: responder.tick(seconds))
@@ -370,7 +415,6 @@ class HttpConnection:
             if self._wire.closed or self._exchange.streaming:
                 return
         if self._responder is not None or self._exchange.reading:
-            self._cancel()
             self._refuse(fault(code, text), last=True)
         else:
             self._close()
@@ -393,6 +437,7 @@ class HttpConnection:
         linger = self._exchange.lingering and not self._at_eof
         self._wire.end(linger=linger)
         self._exchange.stop()
+        self._count_body()
         self.flow.resume(_ANY)
         self.flow.close()
         if not linger:

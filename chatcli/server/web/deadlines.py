@@ -33,18 +33,20 @@ class RequestDeadlines:
         """Count anew: a request begins, or is answered."""
         self.age = self.gap = 0.0
 
-    def tick(self, seconds: float, unsent: int, *, held: bool) -> None:
+    def tick(self, seconds: float, unsent: int, *, held: bool, unpaid: bool) -> None:
         """Count a tick.
 
         Args:
             seconds: its length.
             unsent: bytes that the caller has yet to take.
             held: whether the server keeps the caller from sending anything.
+            unpaid: whether it does so because an allowance is used up: a request is not kept for that without end.
         """
         self.stalled = self.stalled + seconds if unsent and unsent >= self._unsent else 0.0
         self._unsent = unsent
-        if not held:
+        if unpaid or not held:
             self.age += seconds
+        if not held:
             self.gap += seconds
 
     def late(self, head: float | None) -> bool:

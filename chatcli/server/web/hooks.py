@@ -55,6 +55,18 @@ class Hooking(Saying):
         self._to = publishing.place(query["to"]) if "to" in query else ""
         self._key: str | None = None  # the id that its header stands for
 
+    def admit(self) -> bool:
+        """Log in, before there is a body; return whether the token lets anybody in.
+
+        Raises:
+            Fault: an allowance is used up, or the token is for more places than one.
+        """
+        session = self.log_in()
+        if session is None or session.token is None:
+            return False
+        self._place(session.token)
+        return True
+
     def respond(self, body: bytes) -> None:
         """Understand the request, and send what it has to say.
 

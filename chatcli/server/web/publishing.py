@@ -60,6 +60,14 @@ class Saying(Conversing):
         """
         return self.connection.visit.begin(self.token, self)
 
+    def admit(self) -> bool:
+        """Log in, before there is a body; return whether the token lets anybody in.
+
+        Raises:
+            Fault: an allowance is used up.
+        """
+        return self.log_in() is not None
+
     def send(self, session: Session, message: f.Send) -> None:
         """Send a message."""
         self._sent = message

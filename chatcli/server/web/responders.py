@@ -110,6 +110,13 @@ class Responder(Protocol):
     def session(self) -> Session | None:
         """The session that the request has, if any."""
 
+    def admit(self) -> bool:
+        """Return whether the body may come; else the answer comes, at once or later. Not called where it needs none.
+
+        Raises:
+            Fault: the request is refused.
+        """
+
     def respond(self, body: bytes) -> None:
         """Answer the request, at once or later. Called once, when it is complete.
 
@@ -146,6 +153,10 @@ class Short:
 
     def __init__(self, connection: Answering) -> None:
         self.connection = connection
+
+    def admit(self) -> bool:
+        """Return True: everybody may ask."""
+        return True
 
     def respond(self, body: bytes) -> None:
         """Answer the request."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from chatcli.gateway.web.forwarded import is_believed
 from chatcli.gateway.web.origins import Origins
 from chatcli.gateway.web.streaming import Renderers
+from chatcli.server.purse import Purse
+from chatcli.server.security.prices import PROBE, PROBES
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.table import Handler
@@ -32,6 +34,7 @@ class Site:
         insecure: whether callers from other machines may do without TLS.
         origins: the server's own names; others take their place when the certificate is read again.
         proxies: those who are believed on whose behalf they call.
+        held: bytes of all bodies that have yet to come whole.
     """
 
     hub: Hub
@@ -42,6 +45,8 @@ class Site:
     insecure: bool = False
     origins: Origins = field(default_factory=lambda: Origins((), 0))
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    held: int = 0
+    _probes: Purse | None = field(default=None, init=False)  # None until it is needed
     _second: int = field(default=-1, init=False)  # of the date below, since 1970
     _date: str = field(default="", init=False)
 
@@ -51,6 +56,16 @@ class Site:
         if second != self._second:
             self._second, self._date = second, formatdate(second, usegmt=True)
         return self._date
+
+    def spares_probe(self) -> bool:
+        """Return whether one more caller who cannot pay may ask whether the server is well.
+
+        It shares its address with all who come through the same forwarder. For everybody together there are a few.
+        """
+        now = self.hub.rate_limits.clock()
+        if self._probes is None:
+            self._probes = Purse(PROBES, now)
+        return self._probes.wait(now) == 0.0 and not self._probes.pay(0, PROBE)
 
     def believes(self, host: str) -> bool:
         """Return whether an address is that of a proxy which is believed on whose behalf it calls."""

@@ -92,6 +92,10 @@ class Stream:
 
     # What the connection calls
 
+    def admit(self) -> bool:
+        """Return True: there is no body to wait for."""
+        return True
+
     def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
         """Begin the stream once it is known where.
 

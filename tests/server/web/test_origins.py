@@ -416,3 +416,36 @@ def test_wrong_tokens_in_websockets(tmp_path: Path) -> None:
             answers = [says_hello(server, number, "203.0.113.7") for number in range(21)]
             assert answers == ["bad_token"] * 20 + ["too_many"]
             assert says_hello(server, 0, "203.0.113.8") == ("bad_token" if proxies else "too_many")
+
+
+def hears_of_lines(address: Address, token: str, **headers: str) -> dict[str, Any]:
+    """Return the answer to a token that is shown in lines in a WebSocket without TLS."""
+    with connect(f"ws://{address.host}:{address.port}/-/ws", additional_headers=headers, proxy=None) as websocket:
+        websocket.send(json.dumps({"t": "hello", "version": 1, "purpose": "send", "token": token}))
+        return dict(json.loads(websocket.recv(DEADLINE)))
+
+
+def test_lines_in_websockets_through_a_proxy(tmp_path: Path) -> None:
+    """A believed proxy has ended TLS for callers from other machines: a token lets them in."""
+    with ThreadServer(tmp_path, proxies=LOOPBACK) as server, server.joined("alice") as alice:
+        token = makes_token(alice, scope="send", to=["alice"], seconds=3600)
+        for headers in ({"X-Forwarded-For": "203.0.113.7"}, {"Forwarded": 'for="[2001:db8::7]"'}):
+            assert hears_of_lines(server.address, token, **headers)["t"] == "welcome"
+
+
+def test_lines_in_websockets_from_elsewhere(tmp_path: Path, far: str) -> None:
+    """Whom nobody vouches for needs TLS, whatever the headers claim; a proxy on another machine vouches."""
+    address = far
+    for folder, proxies, wanted in (
+        ("direct", (), {"t": "bye", "code": "tls_required"}),
+        ("other", LOOPBACK, {"t": "bye", "code": "tls_required"}),
+        ("proxied", (ip_network(far),), {"t": "welcome"}),
+    ):
+        with ThreadServer(tmp_path / folder, host="0.0.0.0", proxies=proxies) as server:
+            with Caller(Address("127.0.0.1", server.address.port)) as alice:
+                alice.greets("alice")
+                alice.hears("welcome")
+                token = makes_token(alice, scope="send", to=["alice"], seconds=3600)
+            for headers in ({}, {"X-Forwarded-For": "127.0.0.1"}, {"X-Forwarded-For": "203.0.113.7"}):
+                heard = hears_of_lines(Address(address, server.address.port), token, **headers)
+                assert {name: heard.get(name) for name in wanted} == wanted
