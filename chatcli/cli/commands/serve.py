@@ -107,7 +107,8 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
     "--address-connections",
     type=click.IntRange(1),
     default=500,
-    help="Connections open at once from one address. It, --address-failures and --address-names exempt this machine.",
+    help="Connections open at once from one address. It, --address-failures and --address-names exempt this machine,"
+    " but nobody who comes by HTTP.",
 )
 @_option(
     "--address-failures",

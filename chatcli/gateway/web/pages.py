@@ -99,10 +99,13 @@ def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) ->
         secure: whether the request came within TLS.
     """
     address, base = _addresses(head.headers, forwarded, secure=secure)
+    # A proxy has a certificate of its own, and no authority knows the server's.
+    direct = secure and not any(name in head.headers for name in _FORWARDED)
+    pin = f' -k --pinnedpubkey "sha256//{fingerprint.partition(":")[2]}="' if direct else ""
     words = {
         "command": f"chatcli join --server {address}",
         "fingerprint": fingerprint,
-        "curl": f'curl -d "deploy done" -H "Authorization: Bearer $TOKEN" {base}/ops',
+        "curl": f'curl{pin} -d "deploy done" -H "Authorization: Bearer $TOKEN" {base}/ops',
     }
     if "text/html" not in head.headers.get("accept", "").lower():
         return Page(TEXT, _TEXT.format_map(words).encode(), [("Vary", "Accept")])

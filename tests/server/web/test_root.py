@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import shutil
+import subprocess
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.server.web.callers import calls
-from tests.support import ThreadServer
+from tests.support import ThreadServer, environment
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -44,6 +46,16 @@ def test_for_curl(server: ThreadServer) -> None:
         assert "<" not in page.text
         http.begins("HEAD", "/")
         assert http.hears().text == ""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_pin(server: ThreadServer) -> None:
+    """Within TLS, curl is told the key, as no authority knows the certificate: the command works as it stands."""
+    with calls(server, tls=True) as http:
+        line = next(line for line in http.gets("/", Accept="*/*").text.splitlines() if "curl" in line)
+    variables = environment(TOKEN="wrong", no_proxy="*")  # noqa: S106 (no token)
+    done = subprocess.run(["bash", "-c", line], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("That token is wrong")
 
 
 @pytest.mark.parametrize(

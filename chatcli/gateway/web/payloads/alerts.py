@@ -27,7 +27,7 @@ class Alert(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Notification(msgspec.Struct, kw_only=True, rename="camel"):
-    """What is posted: the alerts of a group, of which at least one has changed."""
+    """The alerts of a group, of which at least one has changed, as they are posted."""
 
     alerts: list[Alert]
     status: str | None = None
