@@ -42,7 +42,7 @@ def test_each_block_is_tested() -> None:
         "Git": 2,
         "GitHub Actions and GitLab CI": 3,
         "A token instead of a key": 3,
-        "Send and follow with curl": 8,
+        "Send and follow with curl": 7,
         "Webhooks": 6,
         "Ask before a deploy": 2,
         "Page somebody who must see it": 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import IO, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import click
 import msgspec
@@ -55,7 +55,9 @@ def read_earlier(file: IO[str]) -> list[Measured]:
         click.UsageError: the file is not output of ``--json``.
     """
     try:
-        earlier = [msgspec.json.decode(line, type=Measured) for line in file if line.strip()]
+        records = [msgspec.json.decode(line, type=dict[str, Any]) for line in file if line.strip()]
+        # Versions before the first that measures WebSockets say nothing of the way.
+        earlier = [msgspec.convert({"via": "tcp", **record}, Measured) for record in records]
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise click.UsageError('--compare: the file is not output of "chatcli bench --json".') from None
     if not earlier:

@@ -233,7 +233,7 @@ class Measured(Struct, frozen=True, kw_only=True):
     rate: Annotated[Seq | None, about("the requested messages a second; null for as many as possible")]
     text: Annotated[Seq, about("bytes in a message")]
     tls: Annotated[bool, about("whether the connections were encrypted")]
-    via: Annotated[Literal["tcp", "ws"], about("the way of the connections: `ws` is TLS within a WebSocket")] = "tcp"
+    via: Annotated[Literal["tcp", "ws"], about("the way of the connections: `ws` is TLS within a WebSocket")]
     seconds: Annotated[float, about("the duration of the measurement")]
     sent: Annotated[Count, about("messages sent from the first to the last, with those before the measurement")]
     acknowledged: Annotated[Count, about("the messages among them that the server acknowledged")]

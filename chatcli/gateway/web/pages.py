@@ -12,6 +12,7 @@ from chatcli.gateway.web.answers import TEXT, Headers
 from chatcli.gateway.web.heads import Head
 from chatcli.protocol.values.address import SCHEMES
 from chatcli.protocol.values.authority import Authority, parse_authority
+from chatcli.protocol.values.text import command_line
 
 _HTML: Final = "text/html; charset=utf-8"
 #: Headers of requests that come through a proxy, which has its own TLS.
@@ -103,7 +104,7 @@ def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) ->
     direct = secure and not any(name in head.headers for name in _FORWARDED)
     pin = f' -k --pinnedpubkey "sha256//{fingerprint.partition(":")[2]}="' if direct else ""
     words = {
-        "command": f"chatcli join --server {address}",
+        "command": command_line("chatcli", "join", "--server", address).strip(),
         "fingerprint": fingerprint,
         "curl": f'curl{pin} -d "deploy done" -H "Authorization: Bearer $TOKEN" {base}/ops',
     }

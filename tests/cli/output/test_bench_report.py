@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from chatcli.bench.histogram import Histogram
@@ -60,3 +63,11 @@ def test_no_latency(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     monkeypatch.setattr(bench_report, "on_terminal", lambda: True)
     bench_report.show(an_outcome("room", latencies=Histogram()), None, as_json=False)
     assert "latency: nobody only listened" in capsys.readouterr().out
+
+
+def test_report_of_an_older_version() -> None:
+    """What says nothing of the way came by a connection."""
+    record = bench_report.record(an_outcome())
+    older = json.loads(msgspec.json.encode(record))
+    del older["via"]
+    assert bench_report.read_earlier(io.StringIO(f"{json.dumps(older)}\n")) == [record]

@@ -337,11 +337,11 @@ def test_wrong_proofs_through_tunnels(tmp_path: Path) -> None:
 
 def test_wrong_proofs_through_a_forwarder(tmp_path: Path) -> None:
     """Twenty of them stop all who come through it, with the right key, too, until a minute's share has passed."""
-    with ThreadServer(tmp_path / "data") as server, Forwarder(server.address, tmp_path) as forwarder:
+    with ThreadServer(tmp_path / "data") as server, Forwarder(server.address) as forwarder:
         set_failures_clock(server, 0)
-        trust, outer = Trust(server.hub.server_key), trusting(tmp_path / "forwarder.crt")
+        trust = Trust(server.hub.server_key)
         alice = Client(Login(server=forwarder.address, user="alice", trust=trust, identity=OWN))
-        with server.joined("alice") as reader, Tunnels(forwarder.address, context=outer) as tunnels:
+        with server.joined("alice") as reader, Tunnels(forwarder.address) as tunnels:
             alice.send("alice", "before")
             assert wrong_proofs(tunnels.address, server, 21, OWN) == ["bad_proof"] * 20 + ["too_many"]
             for seconds in (0.0, 2.9):  # of twenty, one more is let in every three seconds

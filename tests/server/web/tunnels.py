@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 from typing import Any, Self
 
@@ -16,19 +15,15 @@ from tests.support import DEADLINE
 
 
 class Tunnels:
-    """Listens, and opens a WebSocket for each connection.
+    """Listens, and opens a WebSocket for each connection, without TLS: two threads must not share its state.
 
     Args:
         server: the server's address.
         headers: of each request that opens one.
-        context: for TLS around the WebSocket, if any.
     """
 
-    def __init__(
-        self, server: Address, headers: dict[str, str] | None = None, context: ssl.SSLContext | None = None
-    ) -> None:
-        self._url = f"{'ws' if context is None else 'wss'}://{server.host}:{server.port}/-/ws"
-        self._context = context
+    def __init__(self, server: Address, headers: dict[str, str] | None = None) -> None:
+        self._url = f"ws://{server.host}:{server.port}/-/ws"
         self._headers = headers or {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
@@ -56,7 +51,7 @@ class Tunnels:
     def _carry(self, caller: socket.socket) -> None:
         with caller, contextlib.suppress(OSError, InvalidStatus):
             options: dict[str, Any] = {"additional_headers": self._headers, "compression": None, "proxy": None}
-            with connect(self._url, ssl=self._context, **options) as websocket:
+            with connect(self._url, **options) as websocket:
                 back = threading.Thread(target=self._carry_back, args=(websocket, caller))
                 back.start()
                 with contextlib.suppress(OSError, ConnectionClosed):
