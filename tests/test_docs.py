@@ -35,7 +35,7 @@ from chatcli.protocol.frames import (
     UnreadCount,
     Where,
 )
-from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from chatcli.protocol.keys import Claim, key_bytes, key_text, origin_channel, signed_bytes
 from tests.reference import ROOT, command_reference, json_page, json_schema, module_list, programs, settings
 
 PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
@@ -106,7 +106,7 @@ def test_protocol_examples_decode() -> None:
 
 
 def test_protocol_proof() -> None:
-    """The signed bytes and both signatures follow from the values beside them; the dialogue shows the same proof."""
+    """The signed bytes and all signatures follow from the values beside them; the dialogue shows the same proof."""
     part = section("States of a connection").split("\n### A worked example\n")[1].split("\n### ")[0]
     given: dict[str, str] = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", part, flags=re.MULTILINE))
     identity = Identity(key_bytes(given["seed (the secret key)"], 32))
@@ -122,11 +122,17 @@ def test_protocol_proof() -> None:
     plain = signed_bytes(replace(claim, channel=b""))
     assert key_text(identity.public) == given["public key"]
     assert identity.fingerprint == given["fingerprint of it"]
-    assert bytes.fromhex("".join(re.findall(r"^[0-9a-f]{8} [0-9a-f]+$", part, flags=re.MULTILINE))) == signed_bytes(
+    parts, instead = part.split("\nFor the third, ")
+    assert bytes.fromhex("".join(re.findall(r"^[0-9a-f]{8} [0-9a-f]+$", parts, flags=re.MULTILINE))) == signed_bytes(
         claim
     )
     assert key_text(identity.sign(signed_bytes(claim))) == given["signature"]
     assert key_text(identity.sign(plain)) == given["signature on a plain connection"]
+    of_origin = origin_channel(given["origin"])
+    assert (
+        key_text(identity.sign(signed_bytes(replace(claim, channel=of_origin)))) == given["signature for that origin"]
+    )
+    assert f"\n{len(of_origin):08x} {of_origin.hex()}\n" in instead
     for value in (given["public key"], given["nonce"], given["server's key"], given["signature"]):
         assert f'"{value}"' in section("Format")
 

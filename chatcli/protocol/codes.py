@@ -15,6 +15,7 @@ NAME_TAKEN: Final = "name_taken"
 ALREADY_HERE: Final = "already_here"
 KEY_REQUIRED: Final = "key_required"
 BAD_PROOF: Final = "bad_proof"
+BAD_ORIGIN: Final = "bad_origin"
 BAD_CODE: Final = "bad_code"
 BAD_TOKEN: Final = "bad_token"  # noqa: S105 (a code)
 INVITATION_REQUIRED: Final = "invitation_required"
@@ -55,6 +56,7 @@ MEANINGS: Final[dict[str, str]] = {
     ALREADY_HERE: "a `join` of the user is open elsewhere; `present` in `hello` says what to do about that",
     KEY_REQUIRED: "a name belongs to a key: `hello` must carry one",
     BAD_PROOF: "the signature does not prove the key, on this connection, for this name",
+    BAD_ORIGIN: "the server has no pages at this `origin`, or no page in a browser has opened the connection",
     BAD_CODE: "the code is wrong, used up or too old",
     BAD_TOKEN: "the token is wrong, revoked or too old, or belongs to another name than `user`",
     INVITATION_REQUIRED: "the server accepts new names by invitation only",

@@ -88,6 +88,8 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
 
     With a ``token`` in place of a ``key``, the name is that of the token, and the welcome follows at once; a ``user``
     that is given all the same must be the same one.
+
+    ``origin`` is that of the page in a browser which says this; then the proof of the key is bound to it.
     """
 
     version: Number
@@ -105,6 +107,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     epoch: Named = ""
     renewed: Seq | None = None
     token: Named = ""
+    origin: Named = ""
 
 
 class Prove(Struct, tag_field="t", tag="prove", gc=False):

@@ -47,7 +47,7 @@ class Claim(Struct, frozen=True, kw_only=True):
         user: the name, as in ``hello``.
         purpose: as in ``hello``.
         channel: SHA-256 of the certificate that the server showed (RFC 5929, ``tls-server-end-point``), 32 bytes;
-            empty on a plain connection.
+            empty on a plain connection; of a page in a browser :func:`origin_channel`.
     """
 
     version: int
@@ -56,6 +56,11 @@ class Claim(Struct, frozen=True, kw_only=True):
     user: str
     purpose: str
     channel: bytes
+
+
+def origin_channel(origin: str) -> bytes:
+    """Return the channel of a proof by a page in a browser, which cannot know the certificate."""
+    return f"origin {origin}".encode()
 
 
 def signed_bytes(claim: Claim) -> bytes:

@@ -5,7 +5,7 @@ This is the ground that delivery, handlers, state and security stand on: it know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -86,6 +86,10 @@ class Connection(Protocol):
     @property
     def channel(self) -> bytes | None:
         """The channel binding of the client's proof, see :class:`chatcli.protocol.keys.Claim`; None without any."""
+
+    @property
+    def owns_page(self) -> Callable[[str], bool] | None:
+        """Tell whether pages of an origin are the server's own; None if no page of a browser has opened it."""
 
     @property
     def feed(self) -> Subscription | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chatcli.protocol.values.address import SCHEMES, is_loopback
-from chatcli.protocol.values.authority import is_ip, parse_authority
+from chatcli.protocol.values.authority import Authority, is_ip, parse_authority
 
 _LOCAL: Final = "localhost"
 _ORIGIN: Final = re.compile(r"(https?)://(.+)")
@@ -60,6 +60,17 @@ class Origins:
             return False
         return port == (default if called.port is None else called.port)
 
+    def page_is_own(self, origin: str, host_header: str) -> bool:
+        """Return whether an origin is one of this server's, spelled as browsers do (``location.origin``).
+
+        There is one spelling of each origin, so that nothing that was signed can be read in two ways.
+
+        Args:
+            origin: the origin, as a page states it.
+            host_header: the ``Host`` of the request that the page has sent.
+        """
+        return _spelling(origin) == origin and self.origin_is_own(origin, host_header)
+
     def _is_own(self, host: str) -> bool:
         return host in self._hosts or _is_local(host) or is_ip(host)
 
@@ -67,6 +78,16 @@ class Origins:
 def _is_local(host: str) -> bool:
     """Return whether a host is the caller's own machine."""
     return host == _LOCAL or host.endswith(f".{_LOCAL}") or is_loopback(host)
+
+
+def _spelling(origin: str) -> str | None:
+    """Return an origin as browsers spell it: in lower case and without the usual port; None if it is none."""
+    found = _ORIGIN.fullmatch(origin)
+    page = None if found is None else parse_authority(found[2])
+    if found is None or page is None:
+        return None
+    port = None if page.port == SCHEMES[found[1]] else page.port
+    return f"{found[1]}://{Authority(page.host, port)}"
 
 
 def _fits(scheme: str, port: int) -> bool:

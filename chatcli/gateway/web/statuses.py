@@ -21,6 +21,7 @@ STATUSES: Final[Mapping[str, HTTPStatus]] = {
     codes.BAD_CODE: HTTPStatus.UNAUTHORIZED,
     codes.BAD_TOKEN: HTTPStatus.UNAUTHORIZED,
     codes.INVITATION_REQUIRED: HTTPStatus.FORBIDDEN,
+    codes.BAD_ORIGIN: HTTPStatus.FORBIDDEN,
     codes.BANNED: HTTPStatus.FORBIDDEN,
     codes.MUTED: HTTPStatus.FORBIDDEN,
     codes.NOT_INVITED: HTTPStatus.FORBIDDEN,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from chatcli.server.model import Token, User
     from chatcli.server.security.account import Payer
 
+#: Tells whether pages of an origin are the server's own.
+OwnsPage = Callable[[str], bool]
+
 NOT_OURS: Final = 'This is a chatcli server: it speaks JSON, one object a line; people reach it with "chatcli join".'
 NO_HELLO: Final = "There was no hello within {:g} seconds."
 
@@ -39,6 +42,7 @@ class Opening:
         channel: what a client's proof will be bound to, see :class:`chatcli.protocol.keys.Claim`; None where no key can
             be proved.
         readable: whether others on the way may read what a WebSocket carries.
+        owns_page: tells whether pages of an origin are the server's own; None if no page of a browser has opened it.
         flow: flow control of the connection.
         begun: bytes from the caller that are not known to be in any protocol yet.
         age: seconds since the connection was opened; after a goodbye, seconds since that.
@@ -50,8 +54,8 @@ class Opening:
     token: Token | None = None
     welcomed = False
     __slots__ = (
-        "_account", "_hub", "_on_bytes", "age", "begun", "caller", "channel", "closed", "deaf", "flow", "peer",
-        "readable", "wire",
+        "_account", "_hub", "_on_bytes", "age", "begun", "caller", "channel", "closed", "deaf", "flow", "owns_page",
+        "peer", "readable", "wire",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, on_bytes: Callable[[bytes], None]) -> None:
@@ -63,6 +67,7 @@ class Opening:
         self.begun = b""
         self.channel: bytes | None = b""
         self.readable = False
+        self.owns_page: OwnsPage | None = None
         self.flow = FlowControl(wire, hub.limits)
         self._account: Account | None = None
         self.age = 0.0

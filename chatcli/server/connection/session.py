@@ -46,6 +46,7 @@ class Session:
         caller: the address under which the limits of each address count.
         channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`; None where no key can be
             proved.
+        owns_page: tells whether pages of an origin are the server's own; None if no page of a browser has opened it.
         client: which start of which client this is, as the client says.
         key: the public key that the client has proved.
         purpose: what the connection is for.
@@ -61,8 +62,8 @@ class Session:
 
     __slots__ = (
         "_account", "_handlers", "_input", "_login", "_state", "attached", "caller", "channel", "client", "deadlines",
-        "feed", "flow", "hub", "key", "leaving", "only", "output", "peer", "purpose", "revision", "shares_receipts",
-        "token", "user",
+        "feed", "flow", "hub", "key", "leaving", "only", "output", "owns_page", "peer", "purpose", "revision",
+        "shares_receipts", "token", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, handlers: Mapping[type, Handler], opening: Opening) -> None:
@@ -70,6 +71,7 @@ class Session:
         self.peer = opening.peer
         self.caller = opening.caller
         self.channel = opening.channel
+        self.owns_page = opening.owns_page
         self.client = ""
         self.attached = False
         self.key = b""

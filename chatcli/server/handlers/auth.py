@@ -22,11 +22,12 @@ from chatcli.protocol.keys import (
     Claim,
     ed25519_fingerprint,
     key_bytes,
+    origin_channel,
     signed_bytes,
 )
 from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
 from chatcli.protocol.values.names import Name, check_name
-from chatcli.protocol.values.text import command_line
+from chatcli.protocol.values.text import command_line, printable_line
 from chatcli.server import slices
 from chatcli.server.handlers.free_names import next_free_name
 from chatcli.server.refusals import unknown_user
@@ -73,11 +74,12 @@ def challenge(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
         Refused: the version is not supported, or the client may not have the name or use the key.
     """
     check_version(hello)
+    check_origin(session, hello)
     if hello.purpose == "query" and not hello.user:
         if hub.limits.access == "open":
             return None
         raise Refused(codes.KEY_REQUIRED, "This server answers only those it knows: say who you are with --user.")
-    if session.channel is None:
+    if _channel(session, hello) is None:
         text = "Here TLS does not reach from end to end, so no key can be proved: use a tunnel, TLS, or a token."
         raise Refused(codes.TLS_REQUIRED, text)
     hub.rate_limits.check_failures(session.caller)
@@ -97,6 +99,30 @@ def check_version(hello: Hello) -> None:
             f"This server speaks version {VERSION} of the protocol, not {hello.version}: use a chatcli that does too."
         )
         raise Refused(codes.UNSUPPORTED_VERSION, text)
+
+
+def check_origin(session: Connection, hello: Hello) -> None:
+    """Raise if a ``hello`` is said to come from a page which is none of this server's.
+
+    Raises:
+        Refused: it is.
+    """
+    if not hello.origin:
+        return
+    if session.owns_page is None:
+        text = "Only a page in a browser has an origin, in text messages of a WebSocket: say hello without one."
+        raise Refused(codes.BAD_ORIGIN, text)
+    if not session.owns_page(hello.origin):
+        text = (
+            f"This server has no pages at {printable_line(hello.origin)}, as far as it knows: if that is one of its "
+            'names, have its operator add it with "chatcli serve --web-name NAME".'
+        )
+        raise Refused(codes.BAD_ORIGIN, text)
+
+
+def _channel(session: Connection, hello: Hello) -> bytes | None:
+    """Return the channel that the proof of a key is bound to; None where no key can be proved."""
+    return origin_channel(hello.origin) if hello.origin else session.channel
 
 
 def _name(hello: Hello) -> Name:
@@ -258,7 +284,7 @@ def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: s
         nonce=nonce,
         user=hello.user,
         purpose=hello.purpose,
-        channel=session.channel or b"",
+        channel=_channel(session, hello) or b"",
     )
     if not _proves(key, signature, claim):
         hub.rate_limits.record_failure(session.caller)

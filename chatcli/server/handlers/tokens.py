@@ -13,7 +13,7 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.values.names import Name, fold, is_room
 from chatcli.protocol.values.text import printable_line
-from chatcli.server.handlers.auth import check_version
+from chatcli.server.handlers.auth import check_origin, check_version
 from chatcli.server.refusals import cannot_write
 from chatcli.server.security import scopes
 from chatcli.server.security.prices import LISTED
@@ -40,6 +40,7 @@ def admit(hub: Hub, session: Connection, hello: f.Hello) -> Token:
         Refused: the token lets nobody in, or not for that purpose.
     """
     check_version(hello)
+    check_origin(session, hello)
     hub.rate_limits.check_failures(session.caller)
     token = hub.tokens.find(hello.token)
     if token is None:

@@ -245,6 +245,7 @@ class TcpConnection(asyncio.Protocol):
             opening.wire, identity.context, self._service.handshakes, peer, above=opening, charge=self._charge
         )
         opening.channel = identity.channel
+        opening.owns_page = None  # no page of a browser speaks TLS within a WebSocket
         opening.expect(on_bytes)
         self._put_layer(opening, layer)
         opening.account.charge(HANDSHAKE)

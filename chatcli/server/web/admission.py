@@ -15,7 +15,7 @@ from chatcli.server.security.rate_limits import by_http
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.heads import Head
-    from chatcli.server.connection.opening import Opening
+    from chatcli.server.connection.opening import Opening, OwnsPage
     from chatcli.server.web.site import Site
 
 #: What other machines may ask for without TLS. In a tunnel there is TLS inside; lines in a WebSocket are refused later.
@@ -98,10 +98,16 @@ class Admission:
         private = self._secure or self.believed or self._site.insecure
         return not private and not is_loopback(self._peer.host)
 
-    def hand_over(self) -> None:
-        """Prepare the opening for the first word in a WebSocket."""
+    def hand_over(self, head: Head) -> None:
+        """Prepare the opening for the first word in a WebSocket that a request has opened."""
         # Where nothing vouches for the way from end to end, no key can be proved; within a tunnel there is TLS again.
         if not self._secure and not self._site.insecure:
             self._opening.channel = None
+        if "origin" in head.headers:  # as every page has it; that it is an own one has been checked
+            self._opening.owns_page = self._owns_page(head.headers.get("host", ""))
         self._opening.readable = self._readable
         self._opening.age = 0.0
+
+    def _owns_page(self, host_header: str) -> OwnsPage:
+        site = self._site  # whose names may change
+        return lambda origin: site.origins.page_is_own(origin, host_header)

@@ -286,7 +286,7 @@ class HttpConnection:
         rest = self._answers.switch(accept(head))
         self._deaf = True
         self.flow.resume(Pause.BACKLOG)
-        self._admission.hand_over()
+        self._admission.hand_over(head)
         self._upgrade(self._opening, WebSocket(max(self._site.hub.limits.frame, _LONGEST_MESSAGE)), rest)
 
     # How a request ends

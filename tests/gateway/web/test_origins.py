@@ -151,6 +151,32 @@ def test_foreign_origins(origin: str, host: str) -> None:
     assert not OWN.origin_is_own(origin, host)
 
 
+@pytest.mark.parametrize(
+    ("origin", "usual"),
+    [
+        ("https://lab", True),
+        ("https://lab:443", False),
+        ("http://lab", True),
+        ("http://lab:80", False),
+        ("https://LAB", False),
+        ("https://lab.", False),
+        ("https://lab/", False),
+        ("Https://lab", False),
+    ],
+)
+def test_spelling(origin: str, usual: bool) -> None:
+    """A page states its origin as its browser spells it, and in no other way."""
+    assert OWN.page_is_own(origin, "lab") is usual
+
+
+@pytest.mark.parametrize("host", ["[::1]:8080", "127.0.0.1:8080", "localhost:8080", "[2001:db8::7]"])
+def test_spelling_of_addresses(host: str) -> None:
+    """Addresses have one spelling, too."""
+    assert OWN.page_is_own(f"http://{host}", host)
+    assert not OWN.page_is_own(f"http://{host.replace('::', ':0:0::').replace('.0.0.', '.')}/", host)
+    assert not OWN.page_is_own("http://[0::1]:8080", "[::1]:8080")
+
+
 def test_names_of_the_own_machine_in_the_list() -> None:
     """A certificate may name them; a page there may be one of another server all the same."""
     origins = Origins(["localhost", "127.0.0.1", "[::1]"], 8080)

@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from chatcli.protocol.keys import Claim, key_bytes, key_text, origin_channel, signed_bytes
 from tests.gateway.frames import CLOSE, frames_in
 from tests.support import (
     DEADLINE,
@@ -90,11 +90,19 @@ class Raw:
 class Foreign:
     """A foreign client: the library, and lines of JSON in text messages."""
 
-    def __init__(self, server: ThreadServer, *, tls: bool = False, **options: Any) -> None:  # noqa: ANN401 (the library's)
+    def __init__(
+        self,
+        server: ThreadServer,
+        *,
+        tls: bool = False,
+        host: str | None = None,
+        **options: Any,  # noqa: ANN401 (the library's)
+    ) -> None:
         scheme, context = ("wss", trusting(server.certificate)) if tls else ("ws", None)
-        host, port = server.address[:2]
-        url = f"{scheme}://{host}:{port}/-/ws"
         self._stack = ExitStack()
+        if host is not None:  # as it is called, wherever that may lead
+            options["sock"] = self._stack.enter_context(socket.create_connection(server.address[:2], DEADLINE))
+        url = f"{scheme}://{host or '{}:{}'.format(*server.address[:2])}/-/ws"
         self.peer = self._stack.enter_context(connect(url, ssl=context, proxy=None, ping_interval=None, **options))
         self._lines: list[str] = []
 
@@ -134,6 +142,23 @@ class Foreign:
         self.says("prove", signature=key_text(OWN.sign(signed_bytes(claim))))
         self.hears("welcome")
 
+    def shows(self, user: str, origin: str, *, signed: str | None = None, **hello: object) -> dict[str, Any]:
+        """Say hello with the own key and an origin, sign it or another one, and return the answer to that."""
+        self.says("hello", version=1, user=user, key=key_text(OWN.public), origin=origin, **hello)
+        challenge = self.next()
+        if challenge["t"] != "challenge":
+            return challenge
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user=user,
+            purpose="join",
+            channel=origin_channel(origin if signed is None else signed),
+        )
+        self.says("prove", signature=key_text(OWN.sign(signed_bytes(claim))))
+        return self.next()
+
     def closed(self) -> tuple[int, str]:
         """Return the code and the reason with which the server closes."""
         with pytest.raises(ConnectionClosed) as caught:
@@ -166,10 +191,11 @@ class Tunnel(Caller):
     Args:
         server: the server.
         outer: whether the WebSocket is within TLS itself.
+        origin: the origin of the page that opens it.
     """
 
-    def __init__(self, server: ThreadServer, *, outer: bool = False) -> None:
-        self._foreign = Foreign(server, tls=outer)
+    def __init__(self, server: ThreadServer, *, outer: bool = False, origin: str | None = None) -> None:
+        self._foreign = Foreign(server, tls=outer, origin=origin)
         self.peer = self._foreign.peer
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.inner = trusting(server.certificate).wrap_bio(self._in, self._out, server_hostname="127.0.0.1")
