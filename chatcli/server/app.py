@@ -41,6 +41,7 @@ from chatcli.server.security.certificates import Certificates
 from chatcli.server.slices import Result
 from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import SystemdNotifier
+from chatcli.server.web.page import files as page_files
 from chatcli.server.web.site import Site
 from chatcli.store.interface import Log
 from chatcli.store.records import Batch
@@ -76,6 +77,7 @@ class Settings:
         hosts: where else to listen, on the same port.
         proxies: those who are believed on whose behalf they call.
         web_names: names under which browsers reach the server, each with a port if it is not the server's.
+        web: whether browsers get the page of the chat.
     """
 
     address: Address
@@ -88,6 +90,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     web_names: tuple[str, ...] = ()
+    web: bool = True
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -155,13 +158,19 @@ async def _serve(settings: Settings, on_ready: Callable[[Serving], None]) -> Non
         warnings = [*(f"Not served: {reason}" for reason in server.missing), *server.certificates.faults()]
         on_ready(Serving(server.addresses, server.hub.server_key, warnings))
         # What HTTP needs takes a while to load: the first such caller must not keep the others waiting for that.
-        threading.Thread(target=import_module, args=(_FOR_HTTP,), name="loading", daemon=True).start()
+        threading.Thread(target=_load, args=(settings,), name="loading", daemon=True).start()
         notifier.ready(status)
         notifier.start_watchdog(loop.call_later)
         await stop.wait()
     finally:
         notifier.stopping()
         await server.stop()
+
+
+def _load(settings: Settings) -> None:
+    import_module(_FOR_HTTP)
+    if settings.web:
+        page_files.load()
 
 
 class Server:
@@ -237,6 +246,7 @@ class Server:
                 insecure=settings.insecure,
                 origins=_origins(settings, certificates, addresses[0].port),
                 proxies=settings.proxies,
+                page=page_files.LoadedPage(_in_thread) if settings.web else None,
             )
             server = cls(
                 hub=hub,

@@ -46,6 +46,7 @@ class ServeOptions(NamedTuple):
     insecure: bool
     proxies: tuple[IPv4Network | IPv6Network, ...]
     web_names: tuple[str, ...]
+    no_web: bool
 
 
 def _option(*names: str, default: object = None, **attributes: Any) -> Callable[[Decorated], Decorated]:  # noqa: ANN401
@@ -149,6 +150,11 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
     help="Name under which browsers and proxies reach this server, if it is neither the name of this machine nor in the"
     " certificate. May be given several times.",
 )
+@_option(
+    "--no-web",
+    is_flag=True,
+    help="Give browsers no page to chat on; they are only told what this is. HTTP and WebSockets stay.",
+)
 @as_record(ServeOptions)
 def command(options: ServeOptions) -> None:
     """Run a chat server until Ctrl-C or SIGTERM.
@@ -202,6 +208,7 @@ def _settings(options: ServeOptions) -> Settings:
         hosts=tuple(others),
         proxies=options.proxies,
         web_names=options.web_names,
+        web=not options.no_web,
     )
 
 

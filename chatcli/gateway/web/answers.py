@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,8 @@ Headers = Iterable[tuple[str, str]]
 
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
-#: Headers of every answer: what is answered here is nobody's to keep, to frame, or to guess the type of.
+HTML: Final = "text/html"
+#: Headers of every answer that does not have its own: it is nobody's to keep, and its type nobody's to guess.
 COMMON: Final = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -20,6 +21,20 @@ COMMON: Final = (
 )
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+class Content(NamedTuple):
+    """The content of an answer.
+
+    Attributes:
+        content_type: its type.
+        body: the content.
+        headers: further headers of the answer.
+    """
+
+    content_type: str
+    body: bytes
+    headers: Headers
 
 
 class Fault(Exception):

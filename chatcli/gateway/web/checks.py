@@ -50,7 +50,9 @@ def check_origin(head: Head, kind: Kind, origins: Origins) -> None:
         return
     origin = head.headers.get("origin")
     own = origin is None or origins.origin_is_own(origin, head.headers.get("host", ""))
-    if not own or head.headers.get("sec-fetch-site", "").lower() == "cross-site":
+    # The page that a file belongs to has its origin; of the same site are those of other servers on one machine, too.
+    others = ("cross-site", "same-site") if kind is Kind.APP else ("cross-site",)
+    if not own or head.headers.get("sec-fetch-site", "").lower() in others:
         text = (
             "The page of another server has sent this: only pages of this server may. If it is this server under "
             'another name, its operator adds that with "chatcli serve --web-name NAME".'

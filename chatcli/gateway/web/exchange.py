@@ -232,7 +232,7 @@ class Exchange:
         """
         self._settle()
         bodiless = status is HTTPStatus.NO_CONTENT
-        fields = [*headers, *COMMON]
+        fields = _with_common(headers)
         if content_type:
             fields.append(("Content-Type", content_type))
         if not bodiless:
@@ -247,7 +247,7 @@ class Exchange:
         """Return the beginning of an answer of unknown length. Each part is wrapped by :meth:`part`."""
         self.closing |= not self._at_end()
         self._settle()
-        fields = [*headers, *COMMON, ("Content-Type", content_type)]
+        fields = [*_with_common(headers), ("Content-Type", content_type)]
         if self._is_old:
             self.closing = True
         else:
@@ -340,6 +340,12 @@ class Exchange:
         self._body = bytearray()
         self._searched = self._dropped = 0
         self._expecting = self._in_chunks = self._headless = False
+
+
+def _with_common(headers: Headers) -> list[tuple[str, str]]:
+    """Return the headers of an answer, and those of all answers that it has not given another value."""
+    own = dict(headers)
+    return [*own.items(), *(header for header in COMMON if header[0] not in own)]
 
 
 def _body_reader(head: Head) -> BodyReader | None:

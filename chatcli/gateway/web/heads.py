@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 
 import h11
 
-from chatcli.gateway.web.answers import JSON, Fault
+from chatcli.gateway.web.answers import HTML, JSON, Fault
 
 MOST_HEAD: Final = 16 * 1024  # bytes of a request line with its headers
 _MOST_LINES: Final = 102  # lines of a head: the request line, the headers, and the empty one
 _NAME: Final = re.compile(rb"\n([^:\r\n]+):")
 _ABSOLUTE: Final = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE)
+_NEVER: Final = re.compile(r"q=0(?:\.0*)?")
 _BAD: Final = HTTPStatus.BAD_REQUEST
 #: Heads that are refused, and why. Libraries and proxies are lenient with most of them, each in its own way.
 _PROBLEMS: Final = (
@@ -64,11 +65,25 @@ class Head(NamedTuple):
     @property
     def wants_json(self) -> bool:
         """Whether the caller asks for JSON in place of text."""
-        for part in self.headers.get("accept", "").lower().split(","):
+        return self._names("accept", JSON)
+
+    @property
+    def wants_html(self) -> bool:
+        """Whether the caller asks for HTML, as browsers do when they open a page."""
+        return self._names("accept", HTML)
+
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether the answer may be compressed with gzip."""
+        return self._names("accept-encoding", "gzip")
+
+    def _names(self, header: str, wanted: str) -> bool:
+        """Return whether a list of what the caller takes names something; that it takes anything is not enough."""
+        for part in self.headers.get(header, "").lower().split(","):
             kind, *parameters = part.replace(" ", "").split(";")
-            if kind == JSON and "q=0" not in parameters:
+            if kind == wanted and not any(map(_NEVER.fullmatch, parameters)):
                 return True
-        return False  # it may take anything, and does not ask for this
+        return False
 
     @property
     def persistent(self) -> bool:

@@ -15,7 +15,8 @@ from chatcli.protocol.values.address import WEBSOCKET_PATH
 class Kind(enum.Enum):
     """The meaning of a request."""
 
-    PAGE = "the page that says what this is"
+    PAGE = "the page of the chat, or the one that says what this is"
+    APP = "a file of the page of the chat"
     HEALTH = "whether the server is well"
     METRICS = "what the server counts"
     WEBSOCKET = "the beginning of a WebSocket"
@@ -33,7 +34,7 @@ class Route(NamedTuple):
     Attributes:
         kind: its kind.
         name: the room or the person that it is about, as in ``#ops`` or ``bob``, or empty for everything; the token of
-            a webhook; the number of a question.
+            a webhook; the number of a question; the digest and the name of a file.
     """
 
     kind: Kind
@@ -52,14 +53,22 @@ _FIXED: Final = {
     "/-/events": (Kind.EVENTS, _GET),
     "/-/lines": (Kind.LINES, _GET),
 }
-_HOOK: Final = "/-/hook/"
-_ASK: Final = "/-/ask/"
+#: Beginnings of paths whose rest is a name.
+_BELOW: Final = {
+    "/-/hook/": (Kind.HOOK, ("POST",)),
+    "/-/ask/": (Kind.ANSWER, ("GET",)),
+    "/-/app/": (Kind.APP, _GET),
+}
 #: Words that may follow a name.
 _STREAMS: Final = {"events": Kind.EVENTS, "lines": Kind.LINES}
 
 
-def find(head: Head) -> Route:
+def find(head: Head, *, chat: bool) -> Route:
     """Return the meaning of a request.
+
+    Args:
+        head: the request.
+        chat: whether there is the page of the chat.
 
     Raises:
         Fault: it has none, or not with its method.
@@ -68,15 +77,16 @@ def find(head: Head) -> Route:
     if fixed is not None:
         kind, methods = fixed
         return _permitted(head, Route(kind), methods)
-    if head.path.startswith(_HOOK):
-        return _permitted(head, Route(Kind.HOOK, head.path.removeprefix(_HOOK)), ("POST",))
-    if head.path.startswith(_ASK):
-        return _permitted(head, Route(Kind.ANSWER, head.path.removeprefix(_ASK)), ("GET",))
+    for beginning, (kind, methods) in _BELOW.items():
+        if head.path.startswith(beginning) and (chat or kind is not Kind.APP):
+            return _permitted(head, Route(kind, head.path.removeprefix(beginning)), methods)
     first, *others = head.path.removeprefix("/").split("/")  # before it is decoded: a name may have a slash
     if not first or first == "-" or len(others) > 1:
         raise _unknown()
     name = _name(first)
     if not others:
+        if chat and head.wants_html and head.method in _GET:
+            return Route(Kind.PAGE, name)
         return _permitted(head, Route(Kind.PUBLISH, name), ("POST",))
     if others[0] not in _STREAMS:
         raise _unknown()

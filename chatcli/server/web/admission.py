@@ -80,7 +80,7 @@ class Admission:
             self._opening.peer = Address(host, self._peer.port)
             self._count_as(by_http(host))
         check_host(head, self._site.origins)
-        return routes.find(head)
+        return routes.find(head, chat=self._site.page is not None)
 
     def check(self, head: Head, kind: Kind) -> None:
         """Raise unless a request has come in a way that is good enough for what it asks for.

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from chatcli.gateway.web.pages import front_page
+from chatcli.gateway.web.answers import Fault
+from chatcli.gateway.web.page.front import front_page
 from chatcli.gateway.web.statuses import fault
 from chatcli.protocol import codes
 
 if TYPE_CHECKING:
-    from chatcli.gateway.web.answers import Fault, Headers
+    from chatcli.gateway.web.answers import Content, Headers
     from chatcli.gateway.web.heads import Head
+    from chatcli.gateway.web.page.files import PageFiles
     from chatcli.protocol.codec import BadFrame
     from chatcli.protocol.frames import ServerFrame
     from chatcli.server.connection.opening import Opening
     from chatcli.server.connection.session import Session
+    from chatcli.server.web.page.files import LoadedPage
     from chatcli.server.web.site import Site
 
 
@@ -261,4 +265,42 @@ class Root(Short):
             forwarded = ""  # anybody can write that
         key, secure = self._site.hub.server_key, self.connection.secure
         page = front_page(self._head, key, forwarded, secure=secure)
-        self.connection.answer(HTTPStatus.OK, page.content_type, page.body, page.headers)
+        self.connection.answer(HTTPStatus.OK, *page)
+
+
+class Chat(Short):
+    """Answers with the page of the chat, or with one of its files.
+
+    Args:
+        page: has them.
+        connection: what is answered.
+        choose: returns the answer, or raises a :class:`~chatcli.gateway.web.answers.Fault`.
+    """
+
+    def __init__(self, page: LoadedPage, connection: Answering, choose: Callable[[PageFiles], Content]) -> None:
+        super().__init__(connection)
+        self._page = page
+        self._choose = choose
+        self._over = False
+
+    def respond(self, body: bytes) -> None:  # noqa: ARG002 (there is none)
+        """Answer the request: at once, or when the files are read."""
+        self._page.use(self._answer, self._fail)
+
+    def cancel(self) -> None:
+        """Answer nothing any more."""
+        self._over = True
+
+    def _answer(self, files: PageFiles) -> None:
+        if self._over:
+            return
+        try:
+            content = self._choose(files)
+        except Fault as refusal:
+            self.connection.refuse(refusal)
+        else:
+            self.connection.answer(HTTPStatus.OK, *content)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._over:
+            self.connection.fail(error)

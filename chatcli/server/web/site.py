@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatcli.server.hub import Hub
     from chatcli.server.metrics import Metrics
     from chatcli.server.slices import InThread
+    from chatcli.server.web.page.files import LoadedPage
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Site:
         handlers: the handler of each frame that a client may send once it is logged in.
         metrics: what is counted.
         in_thread: runs a function in another thread.
+        page: the page of the chat; None if there is none.
         renderers: make streams of the lines of the server, once for all who get the same.
         insecure: whether callers from other machines may do without TLS.
         origins: the server's own names; others take their place when the certificate is read again.
@@ -41,6 +43,7 @@ class Site:
     handlers: Mapping[type, Handler]
     metrics: Metrics
     in_thread: InThread
+    page: LoadedPage | None = None
     renderers: Renderers = field(default_factory=Renderers)
     insecure: bool = False
     origins: Origins = field(default_factory=lambda: Origins((), 0))

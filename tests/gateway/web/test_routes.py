@@ -11,7 +11,7 @@ from chatcli.gateway.web.routes import Kind, Route, find
 
 def asked(method: str, path: str) -> Route:
     """Return the meaning of a request."""
-    return find(Head(method, path, "", {}, "1.1", has_body=False))
+    return find(Head(method, path, "", {}, "1.1", has_body=False), chat=False)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The page at the root: for browsers, for curl, and safe with whatever the caller claims."""
+"""The page that says what this is: for curl, for browsers with --no-web, and safe with whatever the caller claims."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,17 @@ from tests.support import ThreadServer, environment
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[ThreadServer]:
+    """A server without the page of the chat."""
+    with ThreadServer(tmp_path / "data", web=False) as running:
+        yield running
+
+
 @pytest.mark.parametrize("tls", [False, True])
-def test_for_browsers(server: ThreadServer, *, tls: bool) -> None:
+def test_for_browsers(bare: ThreadServer, *, tls: bool) -> None:
     """It has the command with the address that the browser has asked, and the key; and nothing from elsewhere."""
+    server = bare
     with calls(server, tls=tls) as http:
         page = http.gets("/", Accept=BROWSER)
         assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -63,16 +72,16 @@ def test_pin(server: ThreadServer) -> None:
 )
 def test_through_a_proxy(tmp_path: Path, settings: dict[str, Any]) -> None:
     """The way back leads through HTTPS, by the name that the proxy was called by."""
-    with ThreadServer(tmp_path / "data", **settings) as server, calls(server) as http:
+    with ThreadServer(tmp_path / "data", web=False, **settings) as server, calls(server) as http:
         page = http.gets("/", X_Forwarded_Host="name-8080.app.github.dev", X_Forwarded_Proto="https")
         assert "chatcli join --server https://name-8080.app.github.dev\n" in page.text
         page = http.gets("/", X_Forwarded_Host="<script>", Accept=BROWSER)
         assert "<script>" not in page.text
 
 
-def test_a_name_that_anybody_claims(server: ThreadServer) -> None:
+def test_a_name_that_anybody_claims(bare: ThreadServer) -> None:
     """Nobody is led to the server of somebody else."""
-    with calls(server) as http:
+    with calls(bare) as http:
         for accept in ("text/plain", BROWSER):
             page = http.gets("/", X_Forwarded_Host="evil.example", Accept=accept)
             assert page.status == 200

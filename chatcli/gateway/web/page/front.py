@@ -6,10 +6,11 @@ import base64
 import hashlib
 import html
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from chatcli.gateway.web.answers import TEXT, Headers
+from chatcli.gateway.web.answers import TEXT, Content
 from chatcli.gateway.web.heads import Head
+from chatcli.gateway.web.page.headers import with_style
 from chatcli.protocol.values.address import SCHEMES
 from chatcli.protocol.values.authority import Authority, parse_authority
 from chatcli.protocol.values.text import command_line
@@ -28,14 +29,7 @@ code { font: 0.9rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { margin: 0.5rem 0; padding: 0.75rem; border: 1px solid; border-radius: 0.25rem; white-space: pre-wrap; }
 """
 _DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_NOTHING_ELSE: Final = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_HEADERS: Final = (
-    ("Content-Security-Policy", f"default-src 'none'; style-src 'sha256-{_DIGEST}'; {_NOTHING_ELSE}"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
-    ("Vary", "Accept"),
-)
+_HEADERS: Final = with_style(_DIGEST)
 
 _PAGE: Final = """<!DOCTYPE html>
 <html lang="en">
@@ -76,21 +70,7 @@ With a token, which "chatcli key token" makes, this says something in the room #
 """
 
 
-class Page(NamedTuple):
-    """A page.
-
-    Attributes:
-        content_type: the type of its content.
-        body: the content.
-        headers: further headers of the answer.
-    """
-
-    content_type: str
-    body: bytes
-    headers: Headers
-
-
-def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) -> Page:
+def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) -> Content:
     """Return the page at the root: as HTML for browsers, as text for anything else.
 
     Args:
@@ -108,10 +88,10 @@ def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) ->
         "fingerprint": fingerprint,
         "curl": f'curl{pin} -d "deploy done" -H "Authorization: Bearer $TOKEN" {base}/ops',
     }
-    if "text/html" not in head.headers.get("accept", "").lower():
-        return Page(TEXT, _TEXT.format_map(words).encode(), [("Vary", "Accept")])
+    if not head.wants_html:
+        return Content(TEXT, _TEXT.format_map(words).encode(), [("Vary", "Accept")])
     escaped = {name: html.escape(value) for name, value in words.items()}
-    return Page(_HTML, _PAGE.format(style=_STYLE, **escaped).encode(), _HEADERS)
+    return Content(_HTML, _PAGE.format(style=_STYLE, **escaped).encode(), _HEADERS)
 
 
 def _addresses(headers: Mapping[str, str], forwarded: str, *, secure: bool) -> tuple[str, str]:
