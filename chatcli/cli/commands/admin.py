@@ -16,6 +16,7 @@ from chatcli.cli.options.shared import (
     data_option_within,
     loudness_options,
     token_options,
+    web_option,
 )
 from chatcli.cli.options.types import DurationType, TextType
 from chatcli.cli.output.streams import notice, quiet
@@ -25,6 +26,7 @@ from chatcli.protocol.values.address import is_loopback, parse_address
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Row
+    from chatcli.protocol.values.address import Address
 
 
 class ReasonType(TextType):
@@ -200,7 +202,8 @@ def release(name: str, as_json: bool) -> None:
     "--expires", "seconds", type=DurationType(), default="1d", show_default=True, help="How long each code is valid."
 )
 @click.option("--server", metavar="HOST[:PORT]|URL", help="The server's address for them.  [default: where it listens]")
-def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | None, as_json: bool) -> None:
+@web_option
+def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | None, web: bool, as_json: bool) -> None:
     """Print a code for each NAME with which its owner, whose key is lost, comes back under a new key.
 
     They stay the same person: messages, rooms and rank are theirs as before. Make sure that you give the code to them
@@ -210,13 +213,22 @@ def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | No
     Prints the command to paste, one line for each name; if nobody has one of the names, no code is made. A name for
     operators, such as "admin", can be taken for the first time in the same way.
     """
+    from chatcli.cli.environment import is_here
+    from chatcli.cli.output.page_link import print_page_link
+    from chatcli.protocol.values.page_links import Fragment, page_url
+
     if len(names) > 1:
         _check_known(names)
     for name in names:
         (row,) = _ask("link", to=name, seconds=seconds, keep=keep_keys)
         row["command"] = _join(row, server, ("--user", row["user"], "--link", row["code"]))
+        page = _page(row, server)
+        row["url"] = page_url(page, Fragment(name=row["user"], link=row["code"]))
         if as_json:
             _print_record("link", row)
+        elif web:
+            notice(f"Gives the name {row['user']} to one browser, until {_local(row['until'])}{_effect(row)}")
+            print_page_link(row["url"], here_only=is_here(page))
         else:
             _print(row["command"])
             notice(f"For {row['user']}, once, until {_local(row['until'])}{_effect(row)}")
@@ -257,18 +269,30 @@ def _check_known(names: tuple[str, ...]) -> None:
 @click.option(
     "--server", metavar="HOST[:PORT]|URL", help="The server's address for newcomers.  [default: where it listens]"
 )
-def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
+@web_option
+def invite(uses: int, seconds: int, server: str | None, web: bool, as_json: bool) -> None:
     """Print an invitation: its code, and on the next line the command to paste."""
+    from chatcli.cli.environment import is_here
+    from chatcli.cli.output.page_link import print_page_link
+    from chatcli.protocol.values.page_links import Fragment, page_url
+
     (row,) = _ask("invite", uses=uses, seconds=seconds)
     row["command"] = _join(row, server, ("--invite", row["code"]))
+    page = _page(row, server)
+    row["url"] = page_url(page, Fragment(invite=row["code"]))
     if as_json:
         _print_record("invite", row)
         return
-    _print(row["code"])
-    _print(row["command"])
     newcomers = "one newcomer" if uses == 1 else f"{uses} newcomers"
     needless = " This server lets anyone in without one: see serve --access." if row["access"] == "open" else ""
-    notice(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
+    good = f"Good for {newcomers}, until {_local(row['until'])}.{needless}"
+    if web:
+        notice(good)
+        print_page_link(row["url"], here_only=is_here(page))
+    else:
+        _print(row["code"])
+        _print(row["command"])
+        notice(good)
 
 
 @_sub_command("Print a token for a program called NAME.")
@@ -352,6 +376,16 @@ def _join(row: Row, server: str | None, options: tuple[str, ...]) -> str:
     pin = () if is_loopback(where.host) and not where.scheme else ("--pin", row["key"])
     words = (*program(where), "join", "--server", str(where), *pin, *options)
     return command_line(*words).strip()
+
+
+def _page(row: Row, server: str | None) -> Address:
+    """Return the address at which others find the server's page."""
+    import os
+
+    from chatcli.cli.environment import invited_page, page_of
+
+    bound = [parse_address(text) for text in row["addresses"]]
+    return page_of(parse_address(server, bound[0].port), os.environ) if server else invited_page(bound, os.environ)
 
 
 def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -> None:  # noqa: ANN401 (as Request's)

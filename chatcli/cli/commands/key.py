@@ -17,6 +17,7 @@ from chatcli.cli.options.shared import (
     server_options,
     token_options,
     user_option,
+    web_option,
 )
 from chatcli.cli.options.types import CredentialType
 from chatcli.cli.output.streams import notice, warn
@@ -87,33 +88,49 @@ def import_(file: IO[str], force: bool) -> None:
 
 
 @command.command("link", short_help="Print a code for another device of yours.")
-@json_option("code, until (RFC 3339), command (for the other device).")
+@web_option
+@json_option("code, until (RFC 3339), command (for the other device), url (for a browser).")
 @user_option()
 @server_options
-def link(as_json: bool, account: Account) -> None:
+def link(web: bool, as_json: bool, account: Account) -> None:
     """Print a code with which another device of yours can join under your name.
 
     The code is valid for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
+
+    With --web it is part of an address: whoever opens that first, in whichever browser, gets the name.
     """
+    import os
+
+    from chatcli.cli.environment import page_of
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Link, LinkCode
+    from chatcli.protocol.values.page_links import Fragment, page_url
     from chatcli.protocol.values.text import command_line, printable_line
 
     account.require_key()
     with account.login() as login:
         answer = Client(login).request(Link(1), LinkCode)
-    if isinstance(answer, LinkCode):
-        key = account.trust.known_key(account.server)
-        pin = ("--pin", key) if key else ()
-        where = ("--user", account.name, "--server", str(account.server), *pin)
-        command = command_line("chatcli", "join", *where, "--link", answer.code)
-        if as_json:
-            from chatcli.cli.output.records import LinkCode as Record
-            from chatcli.cli.output.tables import print_json
-            from chatcli.protocol.records import moment
+    key = account.trust.known_key(account.server)
+    pin = ("--pin", key) if key else ()
+    where = ("--user", account.name, "--server", str(account.server), *pin)
+    command = command_line("chatcli", "join", *where, "--link", answer.code)
+    page = page_of(account.server, os.environ)
+    url = page_url(page, Fragment(name=account.name, link=answer.code))
+    if as_json:
+        from chatcli.cli.output.records import LinkCode as Record
+        from chatcli.cli.output.tables import print_json
+        from chatcli.protocol.records import moment
 
-            print_json(Record(answer.code, moment(answer.until), command.strip()))
-            return
+        print_json(Record(answer.code, moment(answer.until), command.strip(), url))
+    elif web:
+        from chatcli.cli.environment import is_here
+        from chatcli.cli.output.page_link import print_page_link
+
+        notice(
+            f"The first browser that opens this within 10 minutes gets the name {account.name}: show it to nobody else."
+        )
+        print_page_link(url, here_only=is_here(page))
+    else:
         notice(f"On the other device, within 10 minutes:\n{command}")
         click.echo(printable_line(answer.code))
 

@@ -43,6 +43,12 @@ def json_option(fields: str) -> Callable[[Decorated], Decorated]:
     return click.option("--json", "as_json", is_flag=True, help=f"One JSON object a line: {fields}")
 
 
+def web_option(command: Decorated) -> Decorated:
+    """Add ``--web``."""
+    text = "Print an address to open in a browser instead, and on a terminal its QR code."
+    return click.option("--web", is_flag=True, help=text)(command)
+
+
 def before_option(command: Decorated) -> Decorated:
     """Add ``--before``."""
     return click.option("--before", type=SeqType(), help="Only messages before this place in the log.")(command)

@@ -118,6 +118,7 @@ class Invitation(Struct, frozen=True, kw_only=True):
     key: Fingerprint
     access: Access
     command: Annotated[str, about("the command for a newcomer to paste")]
+    url: Annotated[str, about("the address for a newcomer to open in a browser; it holds the code")]
 
 
 class Recovery(Struct, frozen=True, kw_only=True):
@@ -131,6 +132,7 @@ class Recovery(Struct, frozen=True, kw_only=True):
     addresses: Annotated[list[str], about("the addresses where the server listens")]
     key: Fingerprint
     command: Annotated[str, about("the command for them to paste")]
+    url: Annotated[str, about("the address for them to open in a browser; it holds the code")]
 
 
 class ServiceToken(Struct, frozen=True, kw_only=True):

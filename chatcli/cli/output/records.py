@@ -174,6 +174,7 @@ class LinkCode(Struct, frozen=True):
     code: Annotated[str, about("the code for that device")]
     until: Annotated[Time, about("the time until which it is valid")]
     command: Annotated[str, about("the command to run on that device")]
+    url: Annotated[str, about("the address to open in the browser that is to have the name; it holds the code")]
 
 
 class Token(Struct, frozen=True):
