@@ -90,6 +90,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     that is given all the same must be the same one.
 
     ``origin`` is that of the page in a browser which says this; then the proof of the key is bound to it.
+    ``device`` is a label for the key, if it becomes one of the user's now.
     """
 
     version: Number
@@ -108,6 +109,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     renewed: Seq | None = None
     token: Named = ""
     origin: Named = ""
+    device: Named = ""
 
 
 class Prove(Struct, tag_field="t", tag="prove", gc=False):
@@ -657,11 +659,12 @@ class LinkCode(Struct, tag_field="t", tag="link", gc=False):
     n: Number = 0
 
 
-class KeyInfo(Struct, gc=False):
-    """One of a user's keys, and when it was added."""
+class KeyInfo(Struct, gc=False, omit_defaults=True):
+    """One of a user's keys, when it was added, and the label of its device."""
 
     fingerprint: str
     since: Time
+    device: str = ""
 
 
 class KeyList(Struct, tag_field="t", tag="keys", gc=False):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from chatcli.protocol.frames import RoomKind
 from chatcli.protocol.values.tokens import token_id
-from chatcli.store.records import OnWritten, RoomRecord, TokenRecord, UserRecord
+from chatcli.store.records import KeyRecord, OnWritten, RoomRecord, TokenRecord, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.errors import ChatError
@@ -263,7 +263,7 @@ class User:
         self.sessions: list[Connection] = []
         self.feeds: list[Subscription] = []
         self.limited_feeds: tuple[Subscription, ...] = ()
-        self.keys: dict[bytes, int] = {}
+        self.keys: dict[bytes, KeyRecord] = {}
         self.adding = _NOTHING_ADDED
         self.dropping = _NO_KEYS
         self.joined: list[Connection] = []

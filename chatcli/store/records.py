@@ -62,11 +62,13 @@ class KeyRecord(NamedTuple):
         user: the user's id.
         key: the Ed25519 public key, 32 bytes.
         since: milliseconds since 1970-01-01 UTC.
+        device: the label of the device that added it; empty if unknown.
     """
 
     user: int
     key: bytes
     since: int
+    device: str = ""
 
 
 class DropKey(NamedTuple):

@@ -129,6 +129,10 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     ),
     (f.LinkCode("ba-bo", 9, 1), '{"t":"link","code":"ba-bo","until":9,"n":1}'),
     (f.KeyList([f.KeyInfo("SHA256:k", 5)]), '{"t":"keys","keys":[{"fingerprint":"SHA256:k","since":5}],"n":0}'),
+    (
+        f.KeyList([f.KeyInfo("SHA256:k", 5, "Tab")], 1),
+        '{"t":"keys","keys":[{"fingerprint":"SHA256:k","since":5,"device":"Tab"}],"n":1}',
+    ),
     (f.Token("cct_x", "0a", 9, 1), '{"t":"token","token":"cct_x","id":"0a","until":9,"n":1}'),
     (
         f.TokenList([f.TokenInfo("0a", "send", 5, limited=True, to=["#ops"])]),

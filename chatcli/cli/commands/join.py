@@ -141,8 +141,10 @@ def _arrival(options: JoinOptions, login: Login) -> Arrival:
     from chatcli.client.identity.environment import new_id
 
     present: Present = "takeover" if options.takeover else "attach" if options.attach else "refuse"
+    hello = login.hello("join")
     return Arrival(
-        key=login.hello("join").key,
+        key=hello.key,
+        device=hello.device,
         client=new_id(),
         present=present,
         link=options.link or "",

@@ -136,13 +136,14 @@ def link(web: bool, as_json: bool, account: Account) -> None:
 
 
 @command.command("list", short_help="List the keys that your name belongs to.")
-@json_option("fingerprint, since (RFC 3339).")
+@json_option("fingerprint, since (RFC 3339), device.")
 @user_option()
 @server_options
 def list_(as_json: bool, account: Account) -> None:
     """List the keys that your name belongs to, the oldest first.
 
-    On a terminal in columns. In a pipe separated by tabs: the fingerprint, and when it was added (RFC 3339).
+    On a terminal in columns. In a pipe separated by tabs: the fingerprint, when it was added (RFC 3339), and the label
+    of the device that added it, if there is one.
     """
     from chatcli.cli.output.records import Key
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
@@ -157,12 +158,13 @@ def list_(as_json: bool, account: Account) -> None:
         keys = Client(login).request(Keys(1), KeyList).keys
     if as_json:
         for key in keys:
-            print_json(Key(key.fingerprint, moment(key.since)))
+            print_json(Key(key.fingerprint, moment(key.since), printable_line(key.device)))
     elif on_terminal():
-        table(("fingerprint", "since"), [(printable_line(key.fingerprint), local(key.since)) for key in keys])
+        rows = [(key.fingerprint, local(key.since), key.device) for key in keys]
+        table(("fingerprint", "since", "device"), [tuple(map(printable_line, row)) for row in rows], spare=("since",))
     else:
         for key in keys:
-            tabs((key.fingerprint, moment(key.since)))
+            tabs((key.fingerprint, moment(key.since), key.device))
 
 
 @command.command("token", short_help="Print a token for a program without a key.")

@@ -50,6 +50,7 @@ class User(Struct, frozen=True, kw_only=True):
     muted: Annotated[bool, about("whether they may not write")]
     banned: Annotated[bool, about("whether they are banned")]
     keys: Annotated[list[str], about("fingerprints of the keys that the name belongs to")]
+    devices: Annotated[list[str], about("the labels of their devices, in the same order; empty where there is none")]
 
 
 class Kicked(Struct, frozen=True):

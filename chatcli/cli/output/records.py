@@ -148,6 +148,7 @@ class Key(Struct, frozen=True):
 
     fingerprint: Annotated[str, about("the fingerprint of the key: `SHA256:` and 43 characters")]
     since: Annotated[Time, about("the time when it was added")]
+    device: Annotated[str, about("the label of the device that added it; empty if there is none")]
 
 
 class Answer(Struct, frozen=True, kw_only=True):

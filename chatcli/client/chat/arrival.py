@@ -31,6 +31,7 @@ class Arrival:
 
     Attributes:
         key: the public key, as it is written in a frame.
+        device: the label of the device that has it.
         client: the identity of this start of the client: a later connection of the same start replaces the last one.
         present: what to do if the user is here already.
         link: a code from another device of the user's.
@@ -45,6 +46,7 @@ class Arrival:
     """
 
     key: str = ""
+    device: str = ""
     client: str = ""
     present: f.Present = "refuse"
     link: str = ""
@@ -111,6 +113,7 @@ class Greeting:
             revision=f.REVISION,
             renewed=told,
             epoch=epoch,
+            device=self._arrival.device,
         )
 
     def _start(self) -> tuple[str, int | None]:

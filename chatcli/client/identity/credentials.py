@@ -12,12 +12,20 @@ from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.storage.files import config_directory
 from chatcli.protocol.frames import REVISION, VERSION, Hello, Purpose
 from chatcli.protocol.keys import key_text
+from chatcli.protocol.values.text import device_label
 
 if TYPE_CHECKING:
     from chatcli.client.identity.token import Token
     from chatcli.protocol.values.address import Address
 
 _ALIAS: Final = "token-"  # as in identity.token, whose import would be felt in `send`
+
+
+def _device() -> str:
+    """Return the label of this device, by which the user recognizes its key among others."""
+    import socket
+
+    return device_label(f"chatcli on {socket.gethostname()}")
 
 
 class Login(Struct, frozen=True, kw_only=True):
@@ -41,8 +49,9 @@ class Login(Struct, frozen=True, kw_only=True):
 
     def hello(self, purpose: Purpose, since: int | None = None, epoch: str = "") -> Hello:
         """Return the first frame of a connection; ``epoch`` is that of the log which ``since`` belongs to."""
-        key = "" if self.identity is None else key_text(self.identity.public)
-        hello = Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts, revision=REVISION, epoch=epoch)
+        hello = Hello(VERSION, self.user, purpose, since=since, receipts=self.receipts, revision=REVISION, epoch=epoch)
+        if self.identity is not None:
+            hello.key, hello.device = key_text(self.identity.public), _device()
         if self.token is not None:
             hello.token = self.token.text
             if self.user == self.token.alias:

@@ -15,6 +15,8 @@ _PASSED: Final = "\t\n"
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NEWLINES: Final = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
 
+MAX_DEVICE: Final = 40  # characters in the label of a device
+
 #: Characters besides letters and digits that no shell treats specially; zsh expands a word that begins with "=".
 _BARE: Final = frozenset("_@%+=:,./-")
 
@@ -43,6 +45,11 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """Return ``text`` as :func:`printable` does, on one line."""
     return printable(text).replace("\n", "␤").replace("\t", " ")
+
+
+def device_label(text: str) -> str:
+    """Return the label of a device as it is stored: one harmless line, cut where it is too long."""
+    return printable_line(text.strip())[:MAX_DEVICE].strip()
 
 
 def command_line(*words: str) -> str:

@@ -27,7 +27,7 @@ from chatcli.protocol.keys import (
 )
 from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
 from chatcli.protocol.values.names import Name, check_name
-from chatcli.protocol.values.text import command_line, printable_line
+from chatcli.protocol.values.text import command_line, device_label, printable_line
 from chatcli.server import slices
 from chatcli.server.handlers.free_names import next_free_name
 from chatcli.server.refusals import unknown_user
@@ -329,7 +329,7 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
     hub.link_codes.discard(user)
     # Whoever holds an old key may be adding another one, which is written first.
     before = [*user.usable_keys(), *filter(user.is_adding, user.adding)] if replaces else []
-    _add_key(hub, user, key)
+    _add_key(hub, user, claimant)
     if vouched:
         hub.names.record(user, "key", cause=session)
     if recovery is not None:
@@ -368,7 +368,7 @@ def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
     hub.recoveries.use(name.key)
     user, record = hub.users.create(name, hub.clock(), hub.log.head)
     hub.log.append_change(record, lambda error: hub.users.settle(user, error))
-    _add_key(hub, user, claimant.key)
+    _add_key(hub, user, claimant)
     if hub.names.was_released(name.key):
         hub.names.record(user, "taken", cause=session)
     return user
@@ -382,14 +382,15 @@ def _check_link(hub: Hub, session: Connection, user: User, code: str) -> None:
         raise
 
 
-def _add_key(hub: Hub, user: User, key: bytes) -> None:
-    record = KeyRecord(user.id, key, hub.clock())
+def _add_key(hub: Hub, user: User, claimant: Claimant) -> None:
+    key = claimant.key
+    record = KeyRecord(user.id, key, hub.clock(), device_label(claimant.hello.device))
     waiting = user.start_adding(key)
 
     def written(error: StoreError | None) -> None:
         user.end_adding(key)
         if error is None:
-            user.keys[key] = record.since
+            user.keys[key] = record
         for on_written in waiting:
             on_written(error)
 

@@ -97,4 +97,5 @@ def _row(hub: Hub, user: User, connections: int) -> Row:
         "muted": moderation.get("mute", user.key) is not None,
         "banned": any(moderation.get("ban", subject) is not None for subject in (user.key, *keys)),
         "keys": keys,
+        "devices": [key.device for key in user.keys.values()],
     }

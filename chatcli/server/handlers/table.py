@@ -87,8 +87,9 @@ def _link(session: HubConnection, frame: f.Link) -> None:
 
 
 def _keys(session: HubConnection, frame: f.Keys) -> None:
-    keys = [f.KeyInfo(ed25519_fingerprint(key), since) for key, since in session.require_user().keys.items()]
-    session.send(encode(f.KeyList(sorted(keys, key=lambda key: key.since), frame.n)))
+    keys = sorted(session.require_user().keys.values(), key=lambda key: key.since)
+    infos = [f.KeyInfo(ed25519_fingerprint(one.key), one.since, one.device) for one in keys]
+    session.send(encode(f.KeyList(infos, frame.n)))
 
 
 def _revoke(session: HubConnection, frame: f.Revoke) -> None:

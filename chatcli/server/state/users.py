@@ -32,10 +32,10 @@ class Users:
         self._released: dict[str, User] = {}  # by the name as it is written
         for record in records:
             self._add(User(record, pending=False))
-        for identity, key, since in keys:
-            owner = self._by_id.get(identity)
+        for key in keys:
+            owner = self._by_id.get(key.user)
             if owner is not None:  # otherwise the log is damaged
-                owner.keys[key] = since
+                owner.keys[key.key] = key
         for read in reads:
             reader = self._by_id.get(read.user)
             if reader is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chatcli.errors import InputError, UnknownRecipient
 from chatcli.protocol import codes
@@ -19,6 +19,8 @@ from chatcli.store.question_data import decode
 from chatcli.store.sqlite.conversations import find_conversation
 from chatcli.store.sqlite.damage import tolerating_damage
 from chatcli.store.sqlite.load import read_reads
+
+_KEYS: Final = "SELECT key, since, device FROM keys WHERE user = ? ORDER BY since"
 
 #: Called with each line, its newline included.
 Write = Callable[[bytes], object]
@@ -161,12 +163,12 @@ class _Description:
         rows = self._connection.execute("SELECT id, name, key, created, seen FROM users ORDER BY id").fetchall()
         for user, name, key, created, seen in rows:
             if concerned is None or user in concerned:
-                keys = self._connection.execute("SELECT key, since FROM keys WHERE user = ? ORDER BY since", (user,))
+                keys = self._connection.execute(_KEYS, (user,))
                 yield archive.User(
                     name=name,
                     created=archive.time_of(created),
                     seen=archive.time_of(seen) if seen else None,
-                    keys=[archive.Key(key_text(raw), archive.time_of(since)) for raw, since in keys],
+                    keys=[archive.Key(key_text(raw), archive.time_of(since), device) for raw, since, device in keys],
                     released=key.startswith("\0"),
                 )
 

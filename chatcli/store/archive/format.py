@@ -50,11 +50,18 @@ class Start(Line, tag="export"):
     conversations: list[str] = []
 
 
-class Key(msgspec.Struct):
-    """A user's Ed25519 public key in base64, and the time since which they have it."""
+class Key(msgspec.Struct, omit_defaults=True):
+    """A user's key.
+
+    Attributes:
+        key: the Ed25519 public key in base64.
+        since: the time since which they have it.
+        device: the label of the device that added it; left out if there is none.
+    """
 
     key: str
     since: Time
+    device: str = ""
 
 
 class User(Line, tag="user", kw_only=True):

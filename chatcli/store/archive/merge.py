@@ -190,8 +190,8 @@ class _Users(_Named):
         )
         if (former := name_before_release(name.text)) is not None:
             write_released(self._connection, identity, check_name(former).key)
-        for raw, since in line.keys:
-            execute("INSERT OR IGNORE INTO keys (user, key, since) VALUES (?, ?, ?)", (identity, raw, since))
+        for key in line.keys:
+            execute("INSERT OR IGNORE INTO keys (user, key, since, device) VALUES (?, ?, ?, ?)", (identity, *key))
         return _Known(identity, new=True)
 
 

@@ -15,6 +15,7 @@ from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
 from chatcli.protocol.values.choices import check_choices
 from chatcli.protocol.values.ids import id_bytes
 from chatcli.protocol.values.names import Name, check_name, check_room_name, name_before_release
+from chatcli.protocol.values.text import device_label
 from chatcli.store.archive import format as archive
 
 _KINDS: Final = ("open", "private", "announcement")
@@ -32,7 +33,7 @@ class User(Struct, frozen=True, kw_only=True):
         name: the name; its key is empty if the name was released.
         created: milliseconds since 1970-01-01 UTC.
         seen: likewise; 0 if unknown.
-        keys: each key with the time since which the user has it.
+        keys: each key with the time since which the user has it, and the label of its device.
         released: whether the name was taken from the user.
     """
 
@@ -40,7 +41,7 @@ class User(Struct, frozen=True, kw_only=True):
     name: Name
     created: int
     seen: int
-    keys: Sequence[tuple[bytes, int]]
+    keys: Sequence[tuple[bytes, int, str]]
     released: bool
 
 
@@ -190,7 +191,7 @@ class _Checker:
             name=_released_name(line.name) if line.released else check_name(line.name),
             created=_milliseconds(line.created),
             seen=_milliseconds(line.seen) if line.seen else 0,
-            keys=[(_key(one.key), _milliseconds(one.since)) for one in line.keys],
+            keys=[(_key(one.key), _milliseconds(one.since), device_label(one.device)) for one in line.keys],
             released=line.released,
         )
         self._names.add(line.name)

@@ -74,7 +74,7 @@ def _is_whole(record: ReadRecord) -> bool:
 
 def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:
     """Read the keys of all users, oldest first."""
-    return [KeyRecord(*row) for row in connection.execute("SELECT user, key, since FROM keys ORDER BY since")]
+    return [KeyRecord(*row) for row in connection.execute("SELECT user, key, since, device FROM keys ORDER BY since")]
 
 
 def read_tokens(connection: sqlite3.Connection) -> list[TokenRecord]:

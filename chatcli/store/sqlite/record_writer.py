@@ -47,7 +47,7 @@ _DROP_READ: Final = "DELETE FROM reads WHERE user = ? AND conversation = ?"
 _READ_ALL: Final = "UPDATE users SET read = ?2, shown = ?3 WHERE id = ?1"
 #: Those whose parameters are the fields of the record.
 _STATEMENTS: Final[dict[type[Record], str]] = {
-    KeyRecord: "INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+    KeyRecord: "INSERT INTO keys (user, key, since, device) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
     DropKey: "DELETE FROM keys WHERE user = ? AND key = ?",
     Rename: "UPDATE users SET name = ?2, key = ?3 WHERE id = ?1",
     Seen: "UPDATE users SET seen = ?2 WHERE id = ?1 AND seen < ?2",

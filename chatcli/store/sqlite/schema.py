@@ -176,10 +176,13 @@ CREATE TABLE tokens (
 ) STRICT, WITHOUT ROWID;
 """
 
+#: How a user recognizes a key.
+_DEVICES: Final = "ALTER TABLE keys ADD COLUMN device TEXT NOT NULL DEFAULT '';"
+
 _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
 
 #: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS, _TOKENS)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS, _TOKENS, _DEVICES)
 
 
 def check(connection: sqlite3.Connection) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
 from chatcli.client.identity.key import load_identity
+from chatcli.protocol.values.text import device_label
 from tests.here import run_here
-from tests.support import chatcli
+from tests.support import ThreadServer, chatcli
 from tests.terminal import Terminal
 
 
@@ -102,3 +105,19 @@ def test_damaged_or_open_key(home: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{key} is damaged" in done.stderr
     assert key.read_text() == ""
+
+
+def test_list(server: ThreadServer, home: str) -> None:
+    """It says which device a key is of."""
+    account = ("--user", "al", "--server", str(server.address))
+    done = chatcli("send", "al", "hi", *account, XDG_CONFIG_HOME=home)
+    assert done.returncode == 0, done.stderr
+    fingerprint = chatcli("key", "show", XDG_CONFIG_HOME=home).stdout.strip()
+    device = device_label(f"chatcli on {socket.gethostname()}")
+    key = json.loads(chatcli("key", "list", "--json", *account, XDG_CONFIG_HOME=home).stdout)
+    assert (key["fingerprint"], key["device"]) == (fingerprint, device)
+    assert chatcli("key", "list", *account, XDG_CONFIG_HOME=home).stdout == f"{fingerprint}\t{key['since']}\t{device}\n"
+    with server.joined("bob") as bob:
+        assert "device" not in bob.asks("keys")["keys"][0]
+    with Terminal("key", "list", *account, XDG_CONFIG_HOME=home) as terminal:
+        terminal.shows(device)

@@ -215,6 +215,25 @@ def test_device_code(server: ThreadServer, linked: tuple[Caller, str]) -> None:
     assert keys == [OWN.fingerprint, key_of("phone").fingerprint]
 
 
+def test_labels_of_devices(tmp_path: Path) -> None:
+    """A key gets the label of the hello that adds it, made harmless; its user sees it, also after a restart."""
+    labels = [("laptop", "chatcli on laptop"), ("phone", "Firefox on\n\x1b[31m\u202eLinux " + "x" * 40), ("old", "")]
+    shown = ["chatcli on laptop", "Firefox on␤␛[31m<U+202E>Linux xxxxxxxxxx", None]
+    with ThreadServer(tmp_path) as server:
+        for key, device in labels:
+            with server.connect() as caller:
+                code = {}
+                if key != "laptop":
+                    with server.joined("alice", key=key_of("laptop"), device="another name") as laptop:
+                        code = {"link": laptop.asks("link")["code"]}
+                caller.greets("alice", key=key_of(key), **code, **({"device": device} if device else {}))
+                caller.hears("welcome")
+                keys = caller.asks("keys")["keys"]
+        assert [key.get("device") for key in keys] == shown
+    with ThreadServer(tmp_path) as server, server.joined("alice", key=key_of("old"), device="late") as alice:
+        assert [key.get("device") for key in alice.asks("keys")["keys"]] == shown
+
+
 def test_device_code_is_used_once(server: ThreadServer, linked: tuple[Caller, str]) -> None:
     """A used code is invalid."""
     _, code = linked

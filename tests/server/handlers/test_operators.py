@@ -166,6 +166,7 @@ def test_users_report(server: ThreadServer, data: Path) -> None:
         "muted": False,
         "banned": False,
         "keys": [key_of("alice").fingerprint],
+        "devices": [""],
     }
     assert (bob["user"], bob["here"], bob["muted"], bob["banned"]) == ("bob", False, True, True)
 

@@ -103,6 +103,17 @@ def message(seq: int, sender: str, to: str, text: str = "hi", **fields: object) 
     return {"t": "message", "seq": seq, "id": identity, "from": sender, "to": to, "text": text, "at": at, **fields}
 
 
+def test_labels_of_devices(tmp_path: Path) -> None:
+    """They come through an archive, harmless and not too long."""
+    keys = [
+        {"key": "A" * 43, "since": "2024-05-01T12:00:00Z", "device": "\x1b" + "x" * 50},
+        {"key": "B" * 42 + "A", "since": "2024-05-01T12:00:01Z"},
+    ]
+    taken(tmp_path / "new", archive_of(user("zoe", keys=keys)))
+    (zoe,) = objects(written(tmp_path / "new"), "user")
+    assert [key.get("device") for key in zoe["keys"]] == ["␛" + "x" * 39, None]
+
+
 # Exports
 
 
