@@ -29,6 +29,10 @@ def opens(caller: HttpCaller, path: str = "/", **headers: str) -> Answer:
     return caller.gets(path, Accept=BROWSER, **headers)
 
 
+FOLDER: Final = ROOT / "chatcli/web"
+FILES: Final = [str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.is_file()]
+
+
 def script_of(page: Answer) -> str:
     """Return the address of the page's script."""
     found = re.search(r'src="([^"]+/main.js)"', page.text)
@@ -80,7 +84,7 @@ def test_others_get_what_they_got(server: ThreadServer) -> None:
         assert http.hears().headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "chatcli/web").iterdir()))
+@pytest.mark.parametrize("name", sorted(FILES))
 def test_files(server: ThreadServer, name: str) -> None:
     """A browser keeps them for ever, and others cannot read them."""
     with calls(server) as http:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from chatcli.gateway.web.page.files import PageFiles
     from chatcli.server.slices import InThread
 
@@ -47,5 +49,11 @@ def load() -> PageFiles:
 
     from chatcli.gateway.web.page.files import TYPES, PageFiles  # noqa: PLC0415 (likewise)
 
-    folder = files("chatcli") / "web"
-    return PageFiles({file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith((*TYPES,))})
+    def found(folder: Traversable, above: str) -> Iterator[tuple[str, bytes]]:
+        for entry in folder.iterdir():
+            if entry.is_dir():
+                yield from found(entry, f"{above}{entry.name}/")
+            elif entry.name.endswith((*TYPES,)):
+                yield above + entry.name, entry.read_bytes()
+
+    return PageFiles(dict(found(files("chatcli") / "web", "")))

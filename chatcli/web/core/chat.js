@@ -1,0 +1,548 @@
+/** The chat as the views see it: what is known, what can be done, and what has changed. No DOM. */
+
+import { Emitter } from "./emitter.js";
+import { isRoom, LAST_SEQ, PAGE, Refused } from "./frames.js";
+import { History } from "./history.js";
+import { newId } from "./ids.js";
+import { Outbox, sendFrame } from "./outbox.js";
+import { State } from "./state.js";
+
+/** @import { Connection, Phase } from "./connection.js" */
+/** @import { Frame, Message, RoomInfo, Welcome } from "./frames.js" */
+/** @import { Pending } from "./outbox.js" */
+/** @import { Conversation } from "./state.js" */
+/** @import { Storage } from "./storage.js" */
+
+const ACK_AFTER = 200; // ms in which messages are acknowledged together
+const COUNT_AFTER = 300; // ms in which unread counts are asked for once
+const MOST_MISSED = 100; // messages of a room that come again after a lost connection; the rest is history
+
+/**
+ * What views listen for. A view draws at most once a frame of the screen, however many events come.
+ *
+ * @typedef {object} Events
+ * @property {Phase} phase of the connection
+ * @property {Refused} refused the hello was
+ * @property {null} list conversations, their counts, their order
+ * @property {Conversation | null} current which conversation is open
+ * @property {{conversation: Conversation, kind: "reset" | "older" | "newer", messages: Message[]}} messages
+ * @property {{conversation: Conversation, pending: Pending, gone: boolean}} pending a message of mine that waits
+ * @property {{pending: Pending, message: Message}} sent a message of mine is on disk
+ * @property {Conversation} receipts
+ * @property {null} people
+ * @property {Conversation} room topic, members, owners
+ * @property {{conversation: Conversation, message: Message}} arrived an unread message of somebody else
+ * @property {{text: string, failed: boolean}} notice a sentence for the person
+ * @property {{user: string, what: string, at: number, seq: number, by?: string}} renewed
+ */
+
+/** @extends {Emitter<Events>} */
+export class Chat extends Emitter {
+  #storage;
+  #connection;
+  #history;
+  #client = newId();
+  #name = "";
+  /** @type {{invite?: string, link?: string}} */
+  #codes = {};
+  #ackTimer = 0;
+  #countTimer = 0;
+  #receipts = true;
+
+  /**
+   * @param {Connection} connection
+   * @param {Storage} storage
+   * @param {string} device how the key is labelled
+   */
+  constructor(connection, storage, device) {
+    super();
+    this.#connection = connection;
+    this.#storage = storage;
+    this.#history = new History(connection);
+    this.device = device;
+    this.state = new State();
+    this.outbox = new Outbox(storage);
+    /** @type {Conversation | null} */
+    this.current = null;
+    connection.on("phase", (phase) => this.#moved(phase));
+    connection.on("welcome", (welcome) => void this.#welcome(welcome));
+    connection.on("frame", (frame) => this.#receive(frame));
+  }
+
+  // Coming in
+
+  /** The state of the connection. */
+  get phase() {
+    return this.#connection.phase;
+  }
+
+  /** The name of whoever is here. */
+  get me() {
+    return this.state.me || this.#name;
+  }
+
+  /**
+   * Log in; `welcome` follows as the phase `ready`, a refusal as `refused`.
+   *
+   * @param {string} name
+   * @param {{invite?: string, link?: string}} [codes]
+   */
+  async login(name, codes = {}) {
+    this.#name = name;
+    this.#codes = codes;
+    this.#receipts = (await this.#storage.get("settings", "receipts")) ?? true;
+    this.state.renewed = (await this.#storage.get("settings", "renewed")) ?? 0;
+    this.#connection.start();
+  }
+
+  /** What `hello` says besides the key. */
+  hello() {
+    const { cursor, epoch, renewed } = this.state;
+    return {
+      user: this.#name,
+      revision: 1,
+      present: "attach",
+      client: this.#client,
+      device: this.device,
+      receipts: this.#receipts,
+      since: epoch === "" ? LAST_SEQ : cursor,
+      epoch: epoch || undefined,
+      renewed: renewed || undefined,
+      newest: MOST_MISSED,
+      ...this.#codes,
+    };
+  }
+
+  /** Leave; the name stays. */
+  leave() {
+    this.#connection.stop();
+  }
+
+  /** Look at once whether the connection is alive. */
+  wake() {
+    this.#connection.wake();
+  }
+
+  /** Why the connection has ended for good, or the hello was refused. */
+  get reason() {
+    return this.#connection.reason;
+  }
+
+  /** When the next attempt is made, as `Date.now()`. */
+  get retryAt() {
+    return this.#connection.retryAt;
+  }
+
+  /**
+   * Return the answer to a request.
+   *
+   * @param {Record<string, any>} frame
+   * @returns {Promise<any>}
+   * @throws {Refused | import("./frames.js").Disconnected}
+   */
+  request(frame) {
+    return this.#connection.request(frame);
+  }
+
+  /**
+   * Send a frame without an answer.
+   *
+   * @param {Record<string, any>} frame
+   */
+  send(frame) {
+    return this.#connection.send(frame);
+  }
+
+  // Conversations
+
+  /**
+   * Open a conversation, at the first unread message or at a given one.
+   *
+   * @param {string | null} of
+   * @param {number} [at] `seq`
+   */
+  async open(of, at) {
+    const before = this.current;
+    if (before !== null && before.of !== of) {
+      before.marker = 0;
+      if (before.atEnd) before.trim();
+    }
+    const conversation = of === null ? null : this.state.conversation(of);
+    this.current = conversation;
+    if (conversation !== null && conversation !== before)
+      conversation.marker = conversation.unread ? conversation.read : 0;
+    this.emit("current", conversation);
+    if (conversation === null || this.phase !== "ready") return;
+    try {
+      await this.#show(conversation, at);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {number} [at]
+   */
+  async #show(conversation, at) {
+    const held = conversation.messages;
+    const within = at === undefined || (at >= (held[0]?.seq ?? Infinity) && at <= (held.at(-1)?.seq ?? 0));
+    const covers = conversation.unread === 0 || (held[0]?.seq ?? Infinity) <= conversation.read + 1;
+    if (!conversation.loaded || !within || !covers || !conversation.atEnd) {
+      await this.#history.load(conversation, at);
+    }
+    this.emit("messages", { conversation, kind: "reset", messages: conversation.messages });
+    await Promise.all([this.#watch(conversation), this.#describe(conversation)]);
+  }
+
+  /** @param {Conversation} conversation */
+  async #watch(conversation) {
+    const { people } = await this.request({ t: "receipts", to: conversation.of, watch: true });
+    for (const receipt of people) this.state.receipt({ ...receipt, to: receipt.to || conversation.of });
+    this.emit("receipts", conversation);
+  }
+
+  /**
+   * Ask for what is known of a room, or where a person is.
+   *
+   * @param {Conversation} conversation
+   */
+  async #describe(conversation) {
+    if (conversation.isRoom) {
+      const { rooms } = await this.request({ t: "rooms", room: conversation.of });
+      conversation.room = rooms[0] ?? null;
+      this.emit("room", conversation);
+    } else {
+      const { people } = await this.request({ t: "who", to: conversation.of });
+      for (const person of people) this.state.people.set(person.user, person);
+      this.emit("people", null);
+    }
+  }
+
+  /** Read the page before the oldest message of the open conversation. */
+  async older() {
+    await this.#more("older");
+  }
+
+  /** Read the page after the newest message of the open conversation. */
+  async newer() {
+    await this.#more("newer");
+  }
+
+  /** @param {"older" | "newer"} kind */
+  async #more(kind) {
+    const conversation = this.current;
+    if (conversation === null || !conversation.loaded || this.phase !== "ready") return;
+    try {
+      const messages = await this.#history[kind](conversation);
+      if (messages.length > 0 || conversation.atStart) this.emit("messages", { conversation, kind, messages });
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** Show the newest messages of the open conversation. */
+  async toEnd() {
+    const conversation = this.current;
+    if (conversation === null || conversation.atEnd) return;
+    try {
+      conversation.marker = 0;
+      conversation.unread = 0;
+      await this.#history.load(conversation);
+      this.emit("messages", { conversation, kind: "reset", messages: conversation.messages });
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /**
+   * Tell the server, and my other devices, that a conversation was read.
+   *
+   * @param {Conversation} conversation
+   * @param {number} seq up to here
+   */
+  markRead(conversation, seq) {
+    if (seq <= conversation.read) return;
+    this.send({ t: "read", seq, of: conversation.of });
+    if (this.state.readUpTo(conversation, seq)) this.#count();
+    this.emit("list", null);
+  }
+
+  // Writing
+
+  /**
+   * Say something; it waits in the outbox until the server has it.
+   *
+   * @param {Omit<Pending, "id" | "at" | "user" | "failure">} message
+   */
+  say(message) {
+    const pending = this.outbox.add({ ...message, user: this.me });
+    this.emit("pending", { conversation: this.state.conversation(message.to), pending, gone: false });
+    this.send(sendFrame(pending));
+    return pending;
+  }
+
+  /**
+   * Try a refused message again, as a new one.
+   *
+   * @param {string} id
+   */
+  retry(id) {
+    const pending = this.discard(id);
+    if (pending) this.say({ ...pending });
+  }
+
+  /**
+   * Drop a message that waits or was refused; return it.
+   *
+   * @param {string} id
+   */
+  discard(id) {
+    const pending = this.outbox.remove(id);
+    if (pending) {
+      this.emit("pending", { conversation: this.state.conversation(pending.to), pending, gone: true });
+    }
+    return pending;
+  }
+
+  // Rooms
+
+  /**
+   * Enter a room, which is made if there is none; return its name as the server writes it.
+   *
+   * @param {string} name
+   * @param {string} [kind]
+   * @returns {Promise<string>}
+   * @throws {Refused}
+   */
+  async join(name, kind) {
+    /** @type {{room: RoomInfo}} */
+    const { room } = await this.request({ t: "join", room: name, kind });
+    this.state.rooms.add(room.name);
+    this.state.invited.delete(room.name);
+    const conversation = this.state.conversation(room.name);
+    conversation.room = room;
+    conversation.read ||= room.last?.seq ?? 0;
+    if (room.last) conversation.last = room.last;
+    this.emit("list", null);
+    return room.name;
+  }
+
+  /**
+   * Leave a room for good, or decline an invitation.
+   *
+   * @param {string} name
+   */
+  async part(name) {
+    await this.request({ t: "leave", room: name });
+    this.state.rooms.delete(name);
+    this.state.invited.delete(name);
+    this.state.conversations.delete(name);
+    if (this.current?.of === name) await this.open(null);
+    this.emit("list", null);
+  }
+
+  /**
+   * Show an error as a sentence, unless it is only the connection, which is shown anyway.
+   *
+   * @param {unknown} error
+   */
+  failed(error) {
+    if (error instanceof Refused) this.emit("notice", { text: error.message, failed: true });
+  }
+
+  // What comes from the server
+
+  /** @param {Phase} phase */
+  #moved(phase) {
+    if (phase === "refused" && this.reason) this.emit("refused", this.reason);
+    this.emit("phase", phase);
+  }
+
+  /** @param {Welcome} welcome */
+  async #welcome(welcome) {
+    const restored = this.state.welcome(welcome);
+    this.#codes = {};
+    void this.#storage.put("settings", "user", welcome.user);
+    if (restored && this.current !== null) this.current = this.state.conversation(this.current.of);
+    try {
+      await this.outbox.load(welcome.user);
+      for (const pending of this.outbox.all) if (!pending.failure) this.send(sendFrame(pending));
+      await this.#list();
+      this.emit("people", null);
+      if (this.current !== null) await this.open(this.current.of);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** Ask for the conversations, and for where those people are who are shown with them. */
+  async #list() {
+    const { conversations } = await this.request({ t: "conversations", limit: PAGE });
+    this.state.list(conversations);
+    this.emit("list", null);
+    this.#acknowledge();
+    const { people } = await this.request({ t: "who", limit: PAGE });
+    for (const person of people) this.state.people.set(person.user, person);
+    this.emit("people", null);
+  }
+
+  /** @param {Frame} frame */
+  #receive(frame) {
+    switch (frame.t) {
+      case "message":
+        return this.#message(/** @type {any} */ (frame));
+      case "sent":
+        return this.#sent(/** @type {any} */ (frame));
+      case "error":
+        return this.#error(/** @type {any} */ (frame));
+      case "live":
+        this.state.cursor = Math.max(this.state.cursor, frame.seq);
+        return;
+      case "skipped":
+        return this.#skipped(/** @type {any} */ (frame));
+      case "read":
+        return this.#read(/** @type {any} */ (frame));
+      case "receipt":
+        this.emit("receipts", this.state.receipt(/** @type {any} */ (frame)));
+        return;
+      case "presence":
+        this.state.presence(/** @type {any} */ (frame));
+        this.emit("people", null);
+        return;
+      case "happened":
+        return this.#happened(/** @type {any} */ (frame));
+      case "renewed":
+        this.state.renewed = Math.max(this.state.renewed, frame.seq);
+        this.state.cursor = Math.max(this.state.cursor, frame.seq);
+        void this.#storage.put("settings", "renewed", this.state.renewed);
+        this.emit("renewed", /** @type {any} */ (frame));
+    }
+  }
+
+  /** @param {Message} message */
+  #message(message) {
+    this.state.cursor = message.seq;
+    this.#acknowledge();
+    const mine = this.outbox.get(message.id);
+    if (mine) {
+      this.outbox.remove(message.id);
+      this.emit("sent", { pending: mine, message });
+    }
+    this.#put(message);
+  }
+
+  /** @param {Message} message */
+  #put(message) {
+    const { conversation, shown, counts } = this.state.message(message);
+    this.#history.keep(conversation, message);
+    if (shown) {
+      if (conversation !== this.current) conversation.trim();
+      this.emit("messages", { conversation, kind: "newer", messages: [message] });
+    }
+    if (counts) this.emit("arrived", { conversation, message });
+    this.emit("list", null);
+  }
+
+  /** @param {{id: string, seq: number, at: number}} sent */
+  #sent({ id, seq, at }) {
+    const pending = this.outbox.remove(id);
+    if (pending === undefined) return;
+    const { to, text, re, answer, choices, seconds } = pending;
+    const until = seconds === undefined ? undefined : at + seconds * 1000;
+    /** @type {Message} */
+    const message = { t: "message", seq, id, from: this.me, to, text, at, re, answer, choices, until };
+    this.emit("sent", { pending, message });
+    this.#put(message);
+  }
+
+  /** @param {{code: string, text: string, id?: string}} error */
+  #error({ code, text, id }) {
+    const pending = id === undefined ? undefined : this.outbox.get(id);
+    if (pending === undefined || id === undefined) {
+      this.emit("notice", { text, failed: true });
+    } else if (code === "storage" || code === "too_many") {
+      setTimeout(() => this.outbox.get(id) && this.send(sendFrame(pending)), 5000); // it passes: docs/protocol.md
+    } else {
+      this.outbox.fail(id, text);
+      this.emit("pending", { conversation: this.state.conversation(pending.to), pending, gone: false });
+    }
+  }
+
+  /** @param {{to: string, count: number, before: number}} skipped */
+  #skipped({ to, count }) {
+    const conversation = this.state.conversation(to);
+    conversation.unload();
+    conversation.unread += count;
+    this.#count();
+  }
+
+  /** @param {{seq: number, of?: string, back?: boolean}} read */
+  #read({ seq, of, back = false }) {
+    const concerned = of === undefined ? [...this.state.conversations.values()] : [this.state.conversation(of)];
+    for (const conversation of concerned) this.state.readUpTo(conversation, seq, back);
+    this.#count();
+    this.emit("list", null);
+  }
+
+  /** @param {import("./frames.js").Happened} happened */
+  #happened(happened) {
+    const conversation = this.state.happened(happened);
+    if (conversation === this.current) void this.#describe(conversation).catch(() => {});
+    this.emit("room", conversation);
+    this.emit("list", null);
+  }
+
+  /** Acknowledge what has come, soon: nothing here has to come again. */
+  #acknowledge() {
+    if (this.#ackTimer) return;
+    this.#ackTimer = setTimeout(() => {
+      this.#ackTimer = 0;
+      this.send({ t: "ack", seq: this.state.cursor });
+    }, ACK_AFTER);
+  }
+
+  /** Ask for the unread counts, soon. */
+  #count() {
+    clearTimeout(this.#countTimer);
+    this.#countTimer = setTimeout(async () => {
+      try {
+        const { conversations } = await this.request({ t: "unread" });
+        for (const one of this.state.conversations.values()) one.unread = one.mentions = 0;
+        for (const { of, count, mentions } of conversations) {
+          Object.assign(this.state.conversation(of), { unread: count, mentions: mentions ?? 0 });
+        }
+        this.emit("list", null);
+      } catch (error) {
+        this.failed(error);
+      }
+    }, COUNT_AFTER);
+  }
+}
+
+/**
+ * Return the conversation that a path of the page is about, or null.
+ *
+ * @param {string} path
+ */
+export function conversationOf(path) {
+  const first = path.slice(1).split("/")[0] ?? "";
+  let text;
+  try {
+    text = decodeURIComponent(first);
+  } catch {
+    return null;
+  }
+  if (text === "" || text === "-" || text === "#" || text === "@") return null;
+  if (text.startsWith("@")) return text.slice(1);
+  return isRoom(text) ? text : `#${text}`;
+}
+
+/**
+ * Return the path of a conversation.
+ *
+ * @param {string} of
+ */
+export function pathOf(of) {
+  return isRoom(of) ? `/${encodeURIComponent(of.slice(1))}` : `/@${encodeURIComponent(of)}`;
+}

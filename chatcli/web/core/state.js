@@ -1,0 +1,253 @@
+/** What is known of the chat: conversations, people, rooms. Frames come in, changes come out; no DOM, no network. */
+
+import { isRoom, MANY } from "./frames.js";
+
+/** @import { ConversationInfo, Happened, Message, Person, Receipt, RoomInfo, Welcome } from "./frames.js" */
+
+const MOST_HELD = 200; // messages of a conversation that is not open
+
+/** A room, or the messages between two people, as far as this page has it. */
+export class Conversation {
+  /** @param {string} of the room or the person */
+  constructor(of) {
+    this.of = of;
+    this.isRoom = isRoom(of);
+    /** A stretch of the log without holes, the oldest first. @type {Message[]} */
+    this.messages = [];
+    /** Whether `messages` has been read from the server. */
+    this.loaded = false;
+    /** Whether nothing is before `messages`. */
+    this.atStart = false;
+    /** Whether nothing is after `messages`, so that new ones are put behind. */
+    this.atEnd = false;
+    /** The newest message; its text may be cut. @type {Message | null} */
+    this.last = null;
+    this.unread = 0;
+    this.mentions = 0;
+    /** `seq` up to which I have read. */
+    this.read = 0;
+    /** `seq` after which the line "new" stands while the conversation is open; 0 for none. */
+    this.marker = 0;
+    /** @type {RoomInfo | null} */
+    this.room = null;
+    /** What others have seen. @type {Map<string, Receipt>} */
+    this.receipts = new Map();
+  }
+
+  /** `seq` of the newest message that is known, or 0. */
+  get newest() {
+    return Math.max(this.last?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
+  }
+
+  /**
+   * Put messages into their places; return those that are new here.
+   *
+   * @param {Message[]} messages in the order of their `seq`
+   */
+  insert(messages) {
+    const known = new Set(this.messages.map((message) => message.seq));
+    const fresh = messages.filter((message) => !known.has(message.seq));
+    const first = fresh[0];
+    if (first === undefined) return fresh;
+    const tail = this.messages.at(-1);
+    this.messages.push(...fresh);
+    if (tail !== undefined && first.seq < tail.seq) this.messages.sort((a, b) => a.seq - b.seq);
+    return fresh;
+  }
+
+  /** Drop all messages, which are read again when they are wanted. */
+  unload() {
+    this.messages = [];
+    this.loaded = this.atStart = this.atEnd = false;
+  }
+
+  /** Drop the oldest messages of a conversation that is not open. */
+  trim() {
+    if (this.messages.length > MOST_HELD) {
+      this.messages.splice(0, this.messages.length - MOST_HELD);
+      this.atStart = false;
+    }
+  }
+}
+
+/** Everything that is known of the chat. */
+export class State {
+  constructor() {
+    this.me = "";
+    /** @type {Map<string, Conversation>} */
+    this.conversations = new Map();
+    /** People whose presence is known. @type {Map<string, Person>} */
+    this.people = new Map();
+    /** Rooms that I belong to. @type {Set<string>} */
+    this.rooms = new Set();
+    /** Rooms that I may enter by invitation. @type {Set<string>} */
+    this.invited = new Set();
+    this.limits = { text: 32_768, frame: 65_536, silence: 60 };
+    this.server = "";
+    this.epoch = "";
+    /** `seq` of the last frame of the feed: where a lost connection goes on. */
+    this.cursor = 0;
+    /** `seq` of the newest change of a name that was heard of. */
+    this.renewed = 0;
+  }
+
+  /**
+   * Return a conversation, which is made if it is not known.
+   *
+   * @param {string} of
+   */
+  conversation(of) {
+    let found = this.conversations.get(of);
+    if (found === undefined) {
+      found = new Conversation(of);
+      this.conversations.set(of, found);
+    }
+    return found;
+  }
+
+  /** Every conversation that is listed: rooms that I belong to, and people with whom there are messages. */
+  get listed() {
+    return [...this.conversations.values()].filter((one) =>
+      one.isRoom ? this.rooms.has(one.of) : one.last !== null || one.messages.length > 0,
+    );
+  }
+
+  /**
+   * Take in a welcome; return whether the log is another one than before, so that all numbers mean something else.
+   *
+   * @param {Welcome} welcome
+   */
+  welcome(welcome) {
+    const restored = this.epoch !== "" && welcome.epoch !== this.epoch;
+    if (restored) this.conversations.clear();
+    this.me = welcome.user;
+    this.server = welcome.server;
+    this.limits = welcome.limits;
+    this.epoch = welcome.epoch;
+    this.cursor = welcome.cursor;
+    this.rooms = new Set(welcome.rooms);
+    this.invited = new Set(welcome.invited);
+    for (const room of welcome.rooms) this.conversation(room).read ||= welcome.read;
+    return restored;
+  }
+
+  /**
+   * Take in the list of conversations.
+   *
+   * @param {ConversationInfo[]} infos
+   */
+  list(infos) {
+    for (const info of infos) {
+      const one = this.conversation(info.of);
+      if (info.last && info.last.seq > one.newest) one.last = info.last;
+      one.unread = info.unread ?? 0;
+      one.mentions = info.mentions ?? 0;
+      one.read = info.read ?? 0;
+    }
+  }
+
+  /**
+   * Take in a message of the feed, or one of mine that the server has.
+   *
+   * @param {Message} message
+   * @returns {{conversation: Conversation, shown: boolean, counts: boolean}} `shown`: it belongs to those that are
+   *   loaded; `counts`: it is unread
+   */
+  message(message) {
+    const conversation = this.conversation(this.place(message));
+    const fresh = message.seq > conversation.newest;
+    if (fresh) conversation.last = message;
+    const shown = conversation.atEnd && conversation.insert([message]).length > 0;
+    const counts = fresh && message.from !== this.me && message.seq > conversation.read && message.answer === undefined;
+    if (counts) {
+      conversation.unread = Math.min(MANY, conversation.unread + 1);
+      if (conversation.isRoom && mentions(message.text, this.me)) conversation.mentions += 1;
+    }
+    return { conversation, shown, counts };
+  }
+
+  /**
+   * Return the conversation that a message belongs to.
+   *
+   * @param {Message} message
+   */
+  place(message) {
+    return isRoom(message.to) || message.from === this.me ? message.to : message.from;
+  }
+
+  /**
+   * Take in that I have read a conversation, here or elsewhere; return whether the count must be asked for.
+   *
+   * @param {Conversation} conversation
+   * @param {number} seq
+   * @param {boolean} back
+   */
+  readUpTo(conversation, seq, back = false) {
+    if (seq <= conversation.read && !back) return false;
+    conversation.read = seq;
+    if (seq >= conversation.newest) {
+      conversation.unread = conversation.mentions = 0;
+      return false;
+    }
+    return true;
+  }
+
+  /**
+   * Take in a receipt.
+   *
+   * @param {Receipt} receipt
+   */
+  receipt(receipt) {
+    const conversation = this.conversation(receipt.to || receipt.user);
+    const before = conversation.receipts.get(receipt.user);
+    conversation.receipts.set(receipt.user, {
+      ...receipt,
+      since: receipt.since ?? before?.since ?? 0,
+      received: Math.max(receipt.received ?? 0, before?.received ?? 0, receipt.seq),
+    });
+    return conversation;
+  }
+
+  /**
+   * Take in who came, left, or is away.
+   *
+   * @param {{here?: string[], gone?: string[], away?: Person[]}} presence
+   */
+  presence({ here = [], gone = [], away = [] }) {
+    const now = Date.now();
+    for (const user of here) this.people.set(user, { user, since: now, state: "here" });
+    for (const user of gone) this.people.set(user, { user, since: now, state: "gone" });
+    for (const person of away) this.people.set(person.user, person);
+  }
+
+  /**
+   * Take in what has happened in a room; return its conversation.
+   *
+   * @param {Happened} happened
+   */
+  happened({ room, what, user, text }) {
+    const conversation = this.conversation(room);
+    if (user === this.me) {
+      if (what === "invited") this.invited.add(room);
+      if (what === "uninvited" || what === "joined") this.invited.delete(room);
+      if (what === "joined") this.rooms.add(room);
+      if (what === "left" || what === "kicked" || what === "banned") {
+        this.rooms.delete(room);
+        conversation.unload();
+      }
+    }
+    if (what === "topic" && conversation.room) conversation.room.topic = text ?? "";
+    return conversation;
+  }
+}
+
+/**
+ * Return whether a text mentions somebody: the name as a word of its own, in any case.
+ *
+ * @param {string} text
+ * @param {string} name
+ */
+export function mentions(text, name) {
+  const escaped = name.replace(/[.*+?^${}()|[\]\\\-/]/g, "\\$&");
+  return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, "iu").test(text.slice(0, 4000));
+}

@@ -1,0 +1,132 @@
+/** What this browser keeps: in IndexedDB, or in memory where that is denied. */
+
+const DATABASE = "chatcli";
+const VERSION = 1;
+/** Each with keys given from outside, but for the outbox, whose entries carry their own. */
+const STORES = /** @type {const} */ (["identity", "outbox", "drafts", "settings"]);
+
+/** @typedef {(typeof STORES)[number]} Store */
+
+/**
+ * Values by store and key.
+ *
+ * Writing never fails for the caller: what cannot be kept on disk stays in memory, and `durable` turns false.
+ */
+export class Storage {
+  /** @type {IDBDatabase | null} */
+  #database;
+  /** @type {Map<string, Map<string, any>>} */
+  #memory = new Map(STORES.map((store) => [store, new Map()]));
+
+  /** @param {IDBDatabase | null} database */
+  constructor(database) {
+    this.#database = database;
+    /** Whether what is written survives a reload, as far as is known. */
+    this.durable = database !== null;
+    /** Called when `durable` turns false. */
+    this.onLoss = () => {};
+  }
+
+  /**
+   * Return a value, or undefined.
+   *
+   * @param {Store} store
+   * @param {string} key
+   * @returns {Promise<any>}
+   */
+  async get(store, key) {
+    const kept = this.#table(store).get(key);
+    if (kept !== undefined || this.#database === null) return kept;
+    return this.#run(store, "readonly", (table) => table.get(key));
+  }
+
+  /**
+   * Return all values of a store, in the order of their keys.
+   *
+   * @param {Store} store
+   * @returns {Promise<any[]>}
+   */
+  async all(store) {
+    const kept = new Map(this.#table(store));
+    if (this.#database !== null) {
+      const keys = (await this.#run(store, "readonly", (table) => table.getAllKeys())) ?? [];
+      const values = (await this.#run(store, "readonly", (table) => table.getAll())) ?? [];
+      keys.forEach((/** @type {string} */ key, /** @type {number} */ at) => kept.set(key, kept.get(key) ?? values[at]));
+    }
+    return [...kept].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+  }
+
+  /**
+   * Keep a value.
+   *
+   * @param {Store} store
+   * @param {string} key
+   * @param {any} value anything that can be cloned, keys included
+   */
+  async put(store, key, value) {
+    const done = this.#database !== null && (await this.#run(store, "readwrite", (table) => table.put(value, key)));
+    if (done === undefined || done === false) this.#table(store).set(key, value);
+    else this.#table(store).delete(key);
+  }
+
+  /**
+   * Forget a value.
+   *
+   * @param {Store} store
+   * @param {string} key
+   */
+  async delete(store, key) {
+    this.#table(store).delete(key);
+    if (this.#database !== null) await this.#run(store, "readwrite", (table) => table.delete(key));
+  }
+
+  /** @param {Store} store */
+  #table(store) {
+    return /** @type {Map<string, any>} */ (this.#memory.get(store));
+  }
+
+  /**
+   * Run one request in a transaction of its own; resolve with undefined if it fails.
+   *
+   * @param {Store} store
+   * @param {IDBTransactionMode} mode
+   * @param {(table: IDBObjectStore) => IDBRequest} ask
+   * @returns {Promise<any>}
+   */
+  #run(store, mode, ask) {
+    return new Promise((resolve) => {
+      try {
+        const transaction = /** @type {IDBDatabase} */ (this.#database).transaction(store, mode);
+        const request = ask(transaction.objectStore(store));
+        transaction.oncomplete = () => resolve(request.result);
+        transaction.onabort = () => resolve(this.#lose(mode));
+      } catch {
+        resolve(this.#lose(mode)); // the database was closed, as when the site's data are cleared
+      }
+    });
+  }
+
+  /** @param {IDBTransactionMode} mode */
+  #lose(mode) {
+    if (mode === "readwrite" && this.durable) {
+      this.durable = false;
+      this.onLoss();
+    }
+    return undefined;
+  }
+}
+
+/** Return the storage of this origin. */
+export function openStorage() {
+  return new Promise((/** @type {(storage: Storage) => void} */ resolve) => {
+    try {
+      const request = indexedDB.open(DATABASE, VERSION);
+      request.onupgradeneeded = () => STORES.forEach((store) => request.result.createObjectStore(store));
+      request.onsuccess = () => resolve(new Storage(request.result));
+      request.onerror = () => resolve(new Storage(null));
+      request.onblocked = () => resolve(new Storage(null));
+    } catch {
+      resolve(new Storage(null)); // denied altogether
+    }
+  });
+}
