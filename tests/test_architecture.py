@@ -87,6 +87,7 @@ CONFINED: Final = {
     # The server's end, and that of a client whose way leads through HTTP.
     "websockets": ("chatcli.gateway.websocket", "chatcli.client.transport.tunnel", "chatcli.bench"),
     "prometheus_client": ("chatcli.server.metrics",),
+    "segno": ("chatcli.cli.output.qr_code",),
 }
 MOST_IN_A_FOLDER: Final = 16
 MOST_POSITIONAL: Final = 5

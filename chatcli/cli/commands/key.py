@@ -126,9 +126,7 @@ def link(web: bool, as_json: bool, account: Account) -> None:
         from chatcli.cli.environment import is_here
         from chatcli.cli.output.page_link import print_page_link
 
-        notice(
-            f"The first browser that opens this within 10 minutes gets the name {account.name}: show it to nobody else."
-        )
+        notice(f"For 10 minutes, the first browser that opens this gets the name {account.name}.")
         print_page_link(url, here_only=is_here(page))
     else:
         notice(f"On the other device, within 10 minutes:\n{command}")

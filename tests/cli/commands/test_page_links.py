@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from segno import make_qr
 
 from chatcli.cli.environment import invited_page, is_here, page_of
 from chatcli.protocol.values.address import Address, parse_address
@@ -15,6 +16,7 @@ from tests.addresses import own_address
 from tests.forwarder import Forwarder
 from tests.here import run_here
 from tests.support import TestKey, ThreadServer, chatcli
+from tests.terminal import Terminal
 
 CODESPACE: Final[dict[str, Any]] = {"CODESPACES": "true", "CODESPACE_NAME": "fluffy-space-x7"}
 FORWARDED: Final = "https://fluffy-space-x7-8080.app.github.dev"
@@ -76,7 +78,7 @@ def test_link(server: ThreadServer, alice: tuple[str, ...], tmp_path: Path) -> N
     assert base == f"http://{server.address}/"
     assert (parse_fragment(fragment).name, done.stdout.count("\n")) == ("Alice", 1)
     first, second = done.stderr.splitlines()
-    assert "within 10 minutes gets the name Alice" in first
+    assert "For 10 minutes, the first browser that opens this gets the name Alice." in first
     assert "works on this machine only" in second
     code = parse_fragment(fragment).link
     joined = chatcli("join", *alice, "--link", code, stdin=b"exit\n", XDG_CONFIG_HOME=str(tmp_path / "other"))
@@ -111,6 +113,82 @@ def test_link_in_a_codespace(server: ThreadServer, alice: tuple[str, ...]) -> No
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{FORWARDED.replace('8080', str(server.address.port))}/#name=Alice&link=")
     assert "this machine" not in done.stderr
+
+
+def shown(terminal: Terminal) -> tuple[list[str], list[str]]:
+    """Wait for the end of a command; return its lines of text, and the rows of its QR code."""
+    assert terminal.end() == 0, terminal.lines
+    code = [row for row in terminal.rows if row and not set(row) - set(" ▀▄█")]
+    return [row for row in terminal.rows if row.strip() and row not in code], code
+
+
+def test_qr_code(alice: tuple[str, ...]) -> None:
+    """On a terminal the code is whole on the screen, below the sentence and above its link."""
+    with Terminal("key", "link", "--web", *alice, rows=26, **CODESPACE) as terminal:
+        text, rows = shown(terminal)
+    url = "".join(text[text.index(next(row for row in text if row.startswith("https://"))) :])
+    assert text[0] == "chatcli: For 10 minutes, the first browser that opens this gets the name Alice."
+    matrix = make_qr(url, error="l").matrix
+    dark = [[char in halves for char in row.ljust(80)] for row in rows for halves in ("▀█", "▄█")]
+    first = next(y for y, row in enumerate(dark) if any(row))
+    left = next(x for x, module in enumerate(dark[first]) if module)
+    size = range(len(matrix))
+    assert [[dark[first + y][left + x] for x in size] for y in size] == [list(map(bool, row)) for row in matrix]
+    assert terminal.rows[-1].endswith(url[-10:])
+
+
+def test_qr_code_beside_a_pipe(alice: tuple[str, ...]) -> None:
+    """A script gets the link alone, and whoever looks on gets the code."""
+    where = " ".join(alice)
+    script = f"link=$({{python}} -m chatcli key link --web {where}); echo; echo got $link"
+    with Terminal.of_shell(script, rows=40, **CODESPACE) as terminal:
+        text, rows = shown(terminal)
+    assert len(rows) > 15
+    assert text[-1].startswith("got https://") or text[-2].startswith("got https://")
+
+
+@pytest.mark.parametrize(
+    ("env", "columns", "sentence"),
+    [
+        ({"TERM": "dumb"}, 80, ""),
+        ({}, 30, "In a larger window"),
+        ({"CODESPACES": "false"}, 80, "works on this machine only"),
+    ],
+)
+def test_no_qr_code(alice: tuple[str, ...], env: dict[str, Any], columns: int, sentence: str) -> None:
+    """Where it could not be read, or would lead nowhere, there is the link alone."""
+    with Terminal("key", "link", "--web", *alice, columns=columns, **{**CODESPACE, **env}) as terminal:
+        text, rows = shown(terminal)
+    assert rows == []
+    assert sentence in " ".join(text)
+    assert "#name=Alice&link=" in "".join(text)
+    assert not set("▀▄█") & set("".join(text))
+
+
+def test_other_encodings(alice: tuple[str, ...]) -> None:
+    """A terminal without these characters would show escapes."""
+    script = f"PYTHONIOENCODING=latin-1 {{python}} -m chatcli key link --web {' '.join(alice)}"
+    with Terminal.of_shell(script, **CODESPACE) as terminal:
+        text, rows = shown(terminal)
+    assert rows == []
+    assert "u2580" not in "".join(text)
+
+
+def test_quiet(alice: tuple[str, ...]) -> None:
+    """Only the link is left of it."""
+    with Terminal("key", "link", "--web", "--quiet", *alice, columns=120, **CODESPACE) as terminal:
+        text, rows = shown(terminal)
+    assert (len(text), rows) == (1, [])
+
+
+def test_qr_code_of_an_invitation(server: ThreadServer) -> None:
+    """Below the code is the link."""
+    data = ("--data", str(server.data))
+    with Terminal("admin", "invite", "--web", "--server", "chat.example", *data, rows=30) as terminal:
+        text, rows = shown(terminal)
+    assert text[0].startswith("chatcli: Good for one newcomer")
+    assert text[-1].startswith("https://chat.example")
+    assert len(rows) > 15
 
 
 def test_invitation(server: ThreadServer, tmp_path: Path) -> None:
