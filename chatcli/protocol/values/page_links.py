@@ -35,11 +35,11 @@ class Fragment(NamedTuple):
 def parse_fragment(text: str) -> Fragment:
     """Return the fields of a fragment, with or without its ``#``; those that are not known are ignored.
 
-    As in the page, the first of several fields with one name counts, and invalid UTF-8 is replaced.
+    As in the page, the last of several fields with one name counts, and invalid UTF-8 is replaced.
     """
     from urllib.parse import parse_qsl  # noqa: PLC0415 (as above)
 
-    pairs = reversed(parse_qsl(text.removeprefix("#"), keep_blank_values=True))
+    pairs = parse_qsl(text.removeprefix("#"), keep_blank_values=True)
     return Fragment(**{field: value for field, value in pairs if field in Fragment._fields})
 
 

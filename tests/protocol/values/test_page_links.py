@@ -52,9 +52,9 @@ def test_any_text_is_a_fragment(text: str) -> None:
 
 
 def test_foreign_fragments() -> None:
-    """Fields of later versions are ignored, the first of several counts, and a plus is a space as in forms."""
-    assert parse_fragment("#later=x&name=alice&name=bob&link") == Fragment(name="alice")
-    assert parse_fragment("name=&name=bob") == Fragment()
+    """Fields of later versions are ignored, the last of several counts, and a plus is a space as in forms."""
+    assert parse_fragment("#later=x&name=alice&name=bob&link") == Fragment(name="bob")
+    assert parse_fragment("name=bob&name=") == Fragment()
     assert parse_fragment("name=a+b%2Bc&pin=%FF") == Fragment(name="a b+c", pin="\ufffd")
 
 
