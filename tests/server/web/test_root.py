@@ -30,13 +30,12 @@ def bare(tmp_path: Path) -> Iterator[ThreadServer]:
 @pytest.mark.parametrize("tls", [False, True])
 def test_for_browsers(bare: ThreadServer, *, tls: bool) -> None:
     """It has the command with the address that the browser has asked, and the key; and nothing from elsewhere."""
-    server = bare
-    with calls(server, tls=tls) as http:
+    with calls(bare, tls=tls) as http:
         page = http.gets("/", Accept=BROWSER)
         assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-        assert f"chatcli join --server {server.address}" in page.text
-        assert server.hub.server_key in page.text
-        assert f"{'https' if tls else 'http'}://{server.address}/ops" in page.text
+        assert f"chatcli join --server {bare.address}" in page.text
+        assert bare.hub.server_key in page.text
+        assert f"{'https' if tls else 'http'}://{bare.address}/ops" in page.text
         assert not re.search(r"<script|<a |<img|<link|src=|href=|style=| on\w+=", page.text)
         style = page.text.partition("<style>")[2].partition("</style>")[0]
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
