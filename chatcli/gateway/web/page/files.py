@@ -28,13 +28,12 @@ _ICON: Final = "icon.svg"
 _DIGEST: Final = b"/-/app/DIGEST/"
 _DIGITS: Final = 16  # of the digest, in hexadecimal
 _LEVEL: Final = 9
-#: A part of the icon that some of its variants have, and a count within it.
-_PART: Final = re.compile(rb'[ \t]*<g id="(count|waiting)".*?</g>\n?', re.DOTALL)
+#: A part of the icon that some of its variants have, and the count within it.
+_PART: Final = re.compile(rb'[ \t]*<g id="(\w+)".*?</g>\n?', re.DOTALL)
 _COUNT: Final = b"COUNT"
 #: A comment with lines of its own, in scripts and style sheets.
 _COMMENT: Final = re.compile(rb"^[ \t]*/\*(?:(?!\*/).)*\*/[ \t]*$|^[ \t]*//[^\n]*$", re.DOTALL | re.MULTILINE)
 _COMMENTED: Final = (".js", ".css")
-_COUNTS: Final = {**{str(count): str(count) for count in range(1, 10)}, "more": "9+"}
 
 
 class _File(NamedTuple):
@@ -118,11 +117,12 @@ def _digest(files: Mapping[str, bytes]) -> str:
 
 def _icons(template: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield the icon, and its variants with a count and for a page without a connection, of one that has all parts."""
-    yield _ICON, _with_part(template, b"")
-    yield "icon-waiting.svg", _with_part(template, b"waiting")
-    for name, count in _COUNTS.items():
-        yield f"icon-{name}.svg", _with_part(template, b"count").replace(_COUNT, count.encode())
+    yield _ICON, _with_part(template, "")
+    for name in ("waiting", "more"):
+        yield f"icon-{name}.svg", _with_part(template, name)
+    for count in range(1, 10):
+        yield f"icon-{count}.svg", _with_part(template, "count").replace(_COUNT, b"%d" % count)
 
 
-def _with_part(template: bytes, name: bytes) -> bytes:
-    return _PART.sub(lambda found: found[0] if found[1] == name else b"", template)
+def _with_part(template: bytes, name: str) -> bytes:
+    return _PART.sub(lambda found: found[0] if found[1] == name.encode() else b"", template)
