@@ -13,6 +13,7 @@ from tests import disks
 
 disks.use_memory()
 
+from tests.addresses import own_address  # noqa: E402 (after that)
 from tests.support import CONFIGURATION, LOGIN_NAME, ThreadServer  # noqa: E402 (it makes a directory)
 
 
@@ -64,3 +65,12 @@ def server(tmp_path: Path) -> Iterator[ThreadServer]:
     """A server with default limits and an empty log."""
     with ThreadServer(tmp_path / "data") as running:
         yield running
+
+
+@pytest.fixture
+def far() -> str:
+    """A non-loopback address of this machine: a caller of it has it as its own address."""
+    found = own_address()
+    if found is None:
+        pytest.skip("this machine has loopback addresses only")
+    return found

@@ -103,11 +103,15 @@ class Serving(NamedTuple):
     Attributes:
         addresses: where it listens.
         fingerprint: of its key.
+        certificate: the SHA-256 of its certificate, as browsers show it.
+        names: the host names in that certificate.
         warnings: sentences about an address that is missing, or a certificate that is about to expire.
     """
 
     addresses: list[Address]
     fingerprint: str
+    certificate: str
+    names: tuple[str, ...]
     warnings: list[str]
 
 
@@ -155,8 +159,7 @@ async def _serve(settings: Settings, on_ready: Callable[[Serving], None]) -> Non
 
     try:
         loop.add_signal_handler(signal.SIGHUP, hang_up)
-        warnings = [*(f"Not served: {reason}" for reason in server.missing), *server.certificates.faults()]
-        on_ready(Serving(server.addresses, server.hub.server_key, warnings))
+        on_ready(_serving(server))
         # What HTTP needs takes a while to load: the first such caller must not keep the others waiting for that.
         threading.Thread(target=_load, args=(settings,), name="loading", daemon=True).start()
         notifier.ready(status)
@@ -165,6 +168,17 @@ async def _serve(settings: Settings, on_ready: Callable[[Serving], None]) -> Non
     finally:
         notifier.stopping()
         await server.stop()
+
+
+def _serving(server: Server) -> Serving:
+    identity = server.certificates.identity
+    return Serving(
+        addresses=server.addresses,
+        fingerprint=server.hub.server_key,
+        certificate=identity.channel.hex(":").upper(),
+        names=identity.chain[0].names,
+        warnings=[*(f"Not served: {reason}" for reason in server.missing), *server.certificates.faults()],
+    )
 
 
 def _load(settings: Settings) -> None:

@@ -63,6 +63,11 @@ class CertificateWatch:
         if self._waiting:  # the files may have changed while they were read
             self._read()
 
+    @property
+    def identity(self) -> Identity:
+        """The identity that callers are shown."""
+        return self._certificates.identity
+
     def faults(self) -> list[str]:
         """Return a sentence for each fault that the certificate has today, or will have soon."""
         return self._certificates.faults(datetime.now(UTC))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.addresses import own_address
 from tests.support import Caller, ThreadServer
 
 
@@ -40,12 +39,3 @@ def bob(server: ThreadServer) -> Iterator[Caller]:
 def data(tmp_path: Path) -> Path:
     """The data directory of the ``server`` fixture."""
     return tmp_path / "data"
-
-
-@pytest.fixture
-def far() -> str:
-    """A non-loopback address of this machine: a caller of it has it as its own address."""
-    found = own_address()
-    if found is None:
-        pytest.skip("this machine has loopback addresses only")
-    return found

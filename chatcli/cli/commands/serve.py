@@ -10,7 +10,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Decorated, as_record
 from chatcli.cli.options.types import DurationType, NetworkType, TextType, WebNameType
-from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
+from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -168,6 +168,7 @@ def command(options: ServeOptions) -> None:
     import logging
 
     from chatcli.cli.output.server_log import LogOutput
+    from chatcli.cli.serve_greeting import greeting
     from chatcli.cli.serve_record import options_in_use, record
     from chatcli.server import app
 
@@ -181,7 +182,7 @@ def command(options: ServeOptions) -> None:
 
     def ready(serving: Serving) -> None:
         record(settings.data, words)
-        output.write(_ready(serving, settings))
+        output.write(greeting(serving, settings))
 
     try:
         app.run(settings, ready)
@@ -236,57 +237,3 @@ def _local_time(moment: float | None) -> struct_time:
 
     zone.current()
     return time.localtime(moment)
-
-
-def _ready(serving: Serving, settings: Settings) -> str:
-    """Return where the server listens, its key, and the commands to join; after them, a line for each warning."""
-    from chatcli.cli.environment import program, reachable
-    from chatcli.protocol.values.text import command_line
-
-    bound, fingerprint, warnings = serving
-    listening = " and ".join(map(str, bound))
-    first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
-    pin = () if is_loopback(first.host) else ("--pin", fingerprint)
-    join = [command_line(*program(first), "join", "--server", str(first), *pin)]
-    if others:
-        join.append(f"It can also be reached at {', '.join(map(str, others))}.")
-    join += _forwarded(serving)
-    if settings.limits.access == "invite":
-        data = str(settings.data.absolute())
-        invite = command_line(*program(Address(DEFAULT_HOST, 0)), "admin", "invite", "--data", data)
-        join += ["Newcomers need an invitation, which this prints:", invite]
-    kept = "" if settings.keep is None else f"; messages older than {_age(settings.keep)} are deleted"
-    insecure = "Insecure: what other machines say without TLS can be read and altered on the way."
-    serving_on = f"Serving on {listening}, key {fingerprint}{kept}. To join:"
-    return "\n".join([serving_on, *join, *([insecure] if settings.insecure else []), *warnings])
-
-
-def _forwarded(serving: Serving) -> list[str]:
-    """Return in a codespace where its forwarded port is, how others join there, and how it becomes visible to them."""
-    import os
-
-    from chatcli.cli.environment import is_forwarded
-    from chatcli.codespaces import codespace
-    from chatcli.protocol.values.text import command_line
-
-    found = codespace(os.environ)
-    port = next((address.port for address in serving.addresses if is_forwarded(address)), None)
-    if found is None or port is None:
-        return []
-    url = f"https://{found.host(port)}"
-    join = ("chatcli", "join", "--server", url, "--pin", serving.fingerprint)
-    publish = ("gh", "codespace", "ports", "visibility", f"{port}:public", "-c", found.name)
-    return [
-        f"Others reach this codespace at {url}. To join from elsewhere:",
-        command_line(*join),
-        f"Until port {port} is public, only you can. This makes it so:",
-        command_line(*publish),
-    ]
-
-
-def _age(seconds: int) -> str:
-    """Return an age in days if it is a whole number of them, as people say even for months."""
-    from chatcli.protocol.values.durations import duration_text
-
-    days, rest = divmod(seconds, 86_400)
-    return duration_text(seconds) if rest else f"{days}d"

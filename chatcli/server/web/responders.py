@@ -263,8 +263,8 @@ class Root(Short):
         forwarded = self._head.headers.get("x-forwarded-host", "")
         if not (self.connection.believed or self._site.origins.host_is_own(forwarded)):
             forwarded = ""  # anybody can write that
-        key, secure = self._site.hub.server_key, self.connection.secure
-        page = front_page(self._head, key, forwarded, secure=secure)
+        key, secure, chat = self._site.hub.server_key, self.connection.secure, self._site.page is not None
+        page = front_page(self._head, key, forwarded, secure=secure, chat=chat)
         self.connection.answer(HTTPStatus.OK, *page)
 
 

@@ -291,7 +291,7 @@ def test_deep_directory(shallow: Path, length: int) -> None:
             eve.hears("bye", code="kicked")
         assert stat.S_IMODE((data / "admin.sock").stat().st_mode) == 0o600
         assert program.end(signal.SIGTERM) == 0
-        assert len(program.err) == 2
+        assert len(program.err) == 3
     assert not (data / "admin.sock").exists()
     done = admin(data, "users")
     assert done.returncode == 5

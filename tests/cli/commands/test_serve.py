@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -27,12 +28,14 @@ from tests.terminal import Terminal
 
 
 def test_listening_line(tmp_path: Path) -> None:
-    """Standard error has the bound address, and a command to join below it."""
+    """Standard error has the bound address, and below it a command to join, and the address for browsers."""
     with serving(tmp_path) as (program, address):
-        line, command = program.err
+        program.complains("In a browser")
+        line, command, page = program.err
         key = fingerprint_of(tmp_path / "server.crt")
         assert line == f"Serving on {address}, key {key}. To join:"
         assert command.endswith(f"join --server {address}")
+        assert page == f"In a browser: http://{address}/"
         assert program.out == []
         assert run_here("who", "--server", str(address)).returncode == 0
 
@@ -49,6 +52,43 @@ def test_addresses_of_a_wildcard(tmp_path: Path) -> None:
             pass
 
 
+def in_browser(data: Path, *options: str) -> list[str]:
+    """Start a server and stop it; return what it has printed for those with a browser, without its port."""
+    with serving(data, *options) as (program, address):
+        program.process.send_signal(signal.SIGTERM)
+        assert program.end() == 0
+        lines = [line.replace(f"{address.port}", "8080").replace(address.host, "HOST") for line in program.err]
+    return [line for line in lines[2:] if not line.startswith("It can also")]
+
+
+def test_browsers_on_other_machines(tmp_path: Path, far: str) -> None:
+    """They warn of the certificate, and can be shown the fingerprint that they show, or spared it."""
+    own = ["In a browser: https://HOST:8080/"]
+    warning = "The browser warns of this server's certificate. Continue if it shows this SHA-256 fingerprint:"
+    tunnel = 'nor at http://localhost:8080/ after "ssh -L 8080:localhost:8080 HOST"'
+    remedy = "There is no warning with a certificate of an authority (--tls-cert)"
+    lines = in_browser(tmp_path / "data", "--host", "0.0.0.0")
+    der = ssl.PEM_cert_to_DER_cert((tmp_path / "data" / "server.crt").read_text())
+    fingerprint = ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
+    assert lines == [*own, warning, f"    {fingerprint}", f"{remedy}, {tunnel}."]
+    assert in_browser(tmp_path / "data", "--host", far) == [*own, warning, f"    {fingerprint}", f"{remedy}."]
+    files = make(tmp_path, names=("chat.example", "*.example"))
+    certificate = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
+    named = ["In a browser: https://chat.example:8080/"]
+    assert in_browser(tmp_path / "data", "--host", far, *certificate) == named
+    proxy = ["--proxy", "192.0.2.7"]
+    assert in_browser(tmp_path / "data", "--host", far, *proxy, "--web-name", "chat.example") == [
+        "In a browser: https://chat.example/"
+    ]
+
+
+def test_names_for_browsers(tmp_path: Path) -> None:
+    """A server on this machine that has names is reached through what has TLS."""
+    names = ["--web-name", "chat.example", "--web-name", "other.example:8443"]
+    assert in_browser(tmp_path, *names) == ["In a browser: https://chat.example/ or https://other.example:8443/"]
+    assert in_browser(tmp_path, "--no-web") == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM stop it with status 0, and everyone gets a goodbye."""
@@ -58,7 +98,7 @@ def test_stop(tmp_path: Path, number: signal.Signals) -> None:
         program.process.send_signal(number)
         alice.hears("bye", code="stopping")
         assert program.end() == 0
-        assert len(program.err) == 2
+        assert len(program.err) == 3
 
 
 def test_variables(tmp_path: Path) -> None:
@@ -327,7 +367,7 @@ def test_expiring_certificate(tmp_path: Path) -> None:
     options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
     with serving(tmp_path / "data", *options) as (program, _):
         program.complains("expires in 5 days")
-        assert "renew it, and send the server SIGHUP" in program.err[2]
+        assert "renew it, and send the server SIGHUP" in program.err[3]
         status = ("admin", "status", "--data", str(tmp_path / "data"))
         assert "expires in 5 days" in chatcli(*status).stdout
         shown = json.loads(chatcli(*status, "--json").stdout)
@@ -406,6 +446,7 @@ def test_in_a_codespace(tmp_path: Path) -> None:
         program.complains("gh codespace")
         assert program.err[1].endswith(f"join --server {address}")
         assert program.err[2:] == [
+            f"In a browser: {url}/",
             f"Others reach this codespace at {url}. To join from elsewhere:",
             f"    chatcli join --server {url} --pin {key}",
             f"Until port {address.port} is public, only you can. This makes it so:",
@@ -429,7 +470,7 @@ def test_odd_variables_of_a_codespace(tmp_path: Path, variables: dict[str, str])
     with serving(tmp_path, env={**CODESPACE, **variables}) as (program, _):
         program.process.send_signal(signal.SIGTERM)
         assert program.end() == 0
-        assert len(program.err) == 2
+        assert len(program.err) == 3
         assert "\x1b" not in "".join(program.err)
 
 

@@ -161,6 +161,12 @@ def test_plain_from_elsewhere(tmp_path: Path, far: str) -> None:
             assert caller.asks("GET", "/healthz").status == 200
             answer = caller.asks("GET", "/?a=b", host="chat.example:8080")
             assert (answer.status, answer.headers["location"]) == (308, "https://chat.example:8080/?a=b")
+            for path in ("/ops", "/@bob", "/%23ops?at=4711"):
+                for method in ("GET", "HEAD"):
+                    answer = caller.asks(method, path, host="chat.example:8080", accept="text/html")
+                    assert (answer.status, answer.headers["location"]) == (308, f"https://chat.example:8080{path}")
+            assert caller.asks("GET", "/ops", accept="*/*").status == 405
+            assert caller.asks("GET", "/-/app/0123456789abcdef/main.js", accept="*/*").status == 403
             assert caller.asks("GET", "/", host="evil.example").status == 421
             assert caller.asks("GET", "//evil.example/").status == 404
             refused = caller.asks("POST", "/ops", b"hi", authorization="Bearer cct_secret")

@@ -23,7 +23,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[ThreadServer]:
     """A server without the page of the chat."""
-    with ThreadServer(tmp_path / "data", web=False) as running:
+    with ThreadServer(tmp_path / "bare", web=False) as running:
         yield running
 
 
@@ -45,15 +45,18 @@ def test_for_browsers(bare: ThreadServer, *, tls: bool) -> None:
         assert page.headers["vary"] == "Accept"
 
 
-def test_for_curl(server: ThreadServer) -> None:
+def test_for_curl(server: ThreadServer, bare: ThreadServer) -> None:
     """Whoever does not ask for HTML gets text."""
     with calls(server) as http:
         page = http.gets("/", Accept="*/*")
         assert page.headers["content-type"] == "text/plain; charset=utf-8"
         assert f"\n    chatcli join --server {server.address}\n" in page.text
         assert "<" not in page.text
+        assert f"\n    http://{server.address}/\n" in page.text
         http.begins("HEAD", "/")
         assert http.hears().text == ""
+    with calls(bare) as http:
+        assert "browser" not in http.gets("/", Accept="*/*").text
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

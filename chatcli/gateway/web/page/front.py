@@ -57,12 +57,16 @@ put another server in the place of this one could change the page, too.</p>
 </body>
 </html>
 """
+_BROWSER: Final = """Or in a browser:
+    {page}
+
+"""
 _TEXT: Final = """This is a chatcli server: a chat for people who live in terminals, and for their scripts.
 
 To join, in a terminal:
     {command}
 
-The key of the server, to be compared with the one that you were given by the person who runs it:
+{browser}The key of the server, to be compared with the one that you were given by the person who runs it:
     {fingerprint}
 
 With a token, which "chatcli key token" makes, this says something in the room #ops:
@@ -70,14 +74,15 @@ With a token, which "chatcli key token" makes, this says something in the room #
 """
 
 
-def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) -> Content:
-    """Return the page at the root: as HTML for browsers, as text for anything else.
+def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool, chat: bool) -> Content:
+    """Return the page at the root: as HTML for browsers that get no other page there, as text for anything else.
 
     Args:
         head: the request.
         fingerprint: of the server's key.
         forwarded: the host by which a proxy was called, if it has said so and is believed.
         secure: whether the request came within TLS.
+        chat: whether browsers get the page of the chat.
     """
     address, base = _addresses(head.headers, forwarded, secure=secure)
     # A proxy has a certificate of its own, and no authority knows the server's.
@@ -89,7 +94,8 @@ def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool) ->
         "curl": f'curl{pin} -d "deploy done" -H "Authorization: Bearer $TOKEN" {base}/ops',
     }
     if not head.wants_html:
-        return Content(TEXT, _TEXT.format_map(words).encode(), [("Vary", "Accept")])
+        browser = _BROWSER.format(page=f"{base}/") if chat else ""
+        return Content(TEXT, _TEXT.format(**words, browser=browser).encode(), [("Vary", "Accept")])
     escaped = {name: html.escape(value) for name, value in words.items()}
     return Content(_HTML, _PAGE.format(style=_STYLE, **escaped).encode(), _HEADERS)
 

@@ -1,0 +1,118 @@
+"""The lines that ``chatcli serve`` prints once it listens: where, with which key, and how to join."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from chatcli.cli.environment import is_forwarded, program, reachable
+from chatcli.codespaces import codespace
+from chatcli.protocol.values.address import DEFAULT_HOST, SCHEMES, Address, is_loopback
+from chatcli.protocol.values.authority import Authority, parse_authority
+from chatcli.protocol.values.durations import duration_text
+from chatcli.protocol.values.text import command_line
+
+if TYPE_CHECKING:
+    from chatcli.server.app import Serving, Settings
+
+
+def greeting(serving: Serving, settings: Settings) -> str:
+    """Return where the server listens, its key, and the ways to join; after them, a line for each warning."""
+    bound, fingerprint = serving.addresses, serving.fingerprint
+    listening = " and ".join(map(str, bound))
+    first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
+    pin = () if is_loopback(first.host) else ("--pin", fingerprint)
+    join = [command_line(*program(first), "join", "--server", str(first), *pin)]
+    if settings.web:
+        join += _in_browser(serving, settings, first)
+    if others:
+        join.append(f"It can also be reached at {', '.join(map(str, others))}.")
+    join += _forwarded(serving)
+    if settings.limits.access == "invite":
+        data = str(settings.data.absolute())
+        invite = command_line(*program(Address(DEFAULT_HOST, 0)), "admin", "invite", "--data", data)
+        join += ["Newcomers need an invitation, which this prints:", invite]
+    kept = "" if settings.keep is None else f"; messages older than {_age(settings.keep)} are deleted"
+    insecure = "Insecure: what other machines say without TLS can be read and altered on the way."
+    serving_on = f"Serving on {listening}, key {fingerprint}{kept}. To join:"
+    return "\n".join([serving_on, *join, *([insecure] if settings.insecure else []), *serving.warnings])
+
+
+def _in_browser(serving: Serving, settings: Settings, first: Address) -> list[str]:
+    """Return the address of the page, and how to get past a browser's warning of the server's own certificate.
+
+    Args:
+        serving: the server.
+        settings: its settings.
+        first: its first address.
+    """
+    direct = not (is_loopback(first.host) or settings.proxies or _forwarded_host(serving))
+    addresses = [f"https://{name}/" for name in _names(serving, settings, first, direct=direct)]
+    scheme = "https" if direct else "http"
+    shown = [f"In a browser: {' or '.join(addresses or [f'{scheme}://{first}/'])}"]
+    return [*shown, *_past_the_warning(serving, first)] if direct and settings.tls_cert is None else shown
+
+
+def _names(serving: Serving, settings: Settings, first: Address, *, direct: bool) -> list[Authority]:
+    """Return the names that browsers know the server by: of its forwarded port, those given, or the certificate's."""
+    if host := _forwarded_host(serving):
+        return [Authority(host, None)]
+    words = settings.web_names
+    if not words and direct and settings.tls_cert is not None:
+        words = serving.names
+    found = [authority for word in words if (authority := parse_authority(word))]
+    port = first.port if direct else SCHEMES["https"]
+    return [_with_port(authority.host, authority.port or port) for authority in found]
+
+
+def _with_port(host: str, port: int) -> Authority:
+    """Return a name as it stands in an address with https."""
+    return Authority(host, None if port == SCHEMES["https"] else port)
+
+
+def _past_the_warning(serving: Serving, first: Address) -> list[str]:
+    """Return how people get past a browser's warning, or are spared it."""
+    tunnel = ""
+    if any(is_forwarded(address) for address in serving.addresses):  # else it would end where nobody listens
+        port = first.port
+        tunnel = f', nor at http://localhost:{port}/ after "ssh -L {port}:localhost:{port} {first.host}"'
+    return [
+        "The browser warns of this server's certificate. Continue if it shows this SHA-256 fingerprint:",
+        f"    {serving.certificate}",
+        f"There is no warning with a certificate of an authority (--tls-cert){tunnel}.",
+    ]
+
+
+def _forwarded(serving: Serving) -> list[str]:
+    """Return in a codespace where its forwarded port is, how others join there, and how it becomes visible to them."""
+    found = codespace(os.environ)
+    port = _forwarded_port(serving)
+    if found is None or port is None:
+        return []
+    url = f"https://{found.host(port)}"
+    join = ("chatcli", "join", "--server", url, "--pin", serving.fingerprint)
+    publish = ("gh", "codespace", "ports", "visibility", f"{port}:public", "-c", found.name)
+    return [
+        f"Others reach this codespace at {url}. To join from elsewhere:",
+        command_line(*join),
+        f"Until port {port} is public, only you can. This makes it so:",
+        command_line(*publish),
+    ]
+
+
+def _forwarded_host(serving: Serving) -> str:
+    """Return in a codespace the name of the forwarded port; else an empty one."""
+    found = codespace(os.environ)
+    port = _forwarded_port(serving)
+    return found.host(port) if found is not None and port is not None else ""
+
+
+def _forwarded_port(serving: Serving) -> int | None:
+    """Return the port that a codespace would forward, if any."""
+    return next((address.port for address in serving.addresses if is_forwarded(address)), None)
+
+
+def _age(seconds: int) -> str:
+    """Return an age in days if it is a whole number of them, as people say even for months."""
+    days, rest = divmod(seconds, 86_400)
+    return duration_text(seconds) if rest else f"{days}d"
