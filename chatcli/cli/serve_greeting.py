@@ -39,7 +39,7 @@ def greeting(serving: Serving, settings: Settings) -> str:
 
 
 def _in_browser(serving: Serving, settings: Settings, first: Address) -> list[str]:
-    """Return the address of the page, and how to get past a browser's warning of the server's own certificate.
+    """Return the address of the page, and the ways past a browser's warning of the server's own certificate.
 
     Args:
         serving: the server.
@@ -71,7 +71,7 @@ def _with_port(host: str, port: int) -> Authority:
 
 
 def _past_the_warning(serving: Serving, first: Address) -> list[str]:
-    """Return how people get past a browser's warning, or are spared it."""
+    """Return the ways past a browser's warning, and around it."""
     tunnel = ""
     if any(is_forwarded(address) for address in serving.addresses):  # else it would end where nobody listens
         port = first.port
