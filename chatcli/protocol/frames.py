@@ -232,13 +232,19 @@ class Rooms(Struct, tag_field="t", tag="rooms", gc=False, omit_defaults=True):
 
 
 class History(Struct, tag_field="t", tag="history", gc=False, omit_defaults=True):
-    """Asks for a page of messages with a person or in a room: the newest before ``before``, since ``since``."""
+    """Asks for a page of messages with a person or in a room.
+
+    They are the newest between ``after`` and ``before`` and from ``since`` to ``until``; with ``forward``, the first.
+    """
 
     of: Named
     before: Seq | None = None
     since: Time | None = None
     limit: PageSize = 50
     n: Number = 0
+    after: Seq | None = None
+    until: Time | None = None
+    forward: bool = False
 
 
 class Search(Struct, tag_field="t", tag="search", gc=False, omit_defaults=True):
@@ -569,7 +575,7 @@ class NameChange(Struct, tag_field="t", tag="renewed", gc=False, omit_defaults=T
 
 
 class HistoryPage(Struct, tag_field="t", tag="history", gc=False):
-    """The answer to ``history``, the oldest first; ``more`` if there are older ones.
+    """The answer to ``history``, the oldest first; ``more`` if there are older ones, or with ``forward`` newer ones.
 
     ``changes`` are those of the other person's name in the time of these messages.
     """

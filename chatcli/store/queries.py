@@ -92,7 +92,7 @@ class Page(NamedTuple):
 
     Attributes:
         rows: the messages.
-        more: whether there are older ones.
+        more: whether there are older ones, or newer ones of a page that is read forward.
         changes: the changes of the other user's name in the time of these messages, in order.
     """
 
@@ -102,13 +102,16 @@ class Page(NamedTuple):
 
 
 class HistoryQuery(Query[Page], frozen=True, kw_only=True):
-    """The newest messages of a conversation, oldest first.
+    """The newest messages of a conversation that fit, or the first of them, oldest first.
 
     Attributes:
         of: the id of the other user, or of the room.
         limit: maximum number of rows; long ones count for more.
         before: exclusive upper bound of ``seq``.
+        after: exclusive lower bound of ``seq``.
         since: lower bound of the time, in milliseconds since 1970-01-01 UTC.
+        until: upper bound of the time.
+        forward: the first messages that fit, not the newest.
         own: of a room, only the messages sent while the user was a member.
         name: the other user's folded name, whose changes are read, too; empty for none.
     """
@@ -116,7 +119,10 @@ class HistoryQuery(Query[Page], frozen=True, kw_only=True):
     of: int
     limit: int
     before: int | None = None
+    after: int | None = None
     since: int | None = None
+    until: int | None = None
+    forward: bool = False
     own: bool = False
     name: str = ""
 

@@ -25,6 +25,7 @@ _presents = st.sampled_from(get_args(f.Present))
 _outcomes = st.sampled_from(get_args(f.Outcome))
 _kinds = st.sampled_from(get_args(f.RoomKind))
 _maybe_seqs = st.none() | _seqs
+_maybe_times = st.none() | _times
 _pages = st.integers(1, 500)
 _choices = st.integers(-1, 8)
 _messages = st.builds(
@@ -84,7 +85,7 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     st.builds(f.Leave, _short, _numbers),
     st.builds(f.Topic, _short, _texts, _numbers),
     st.builds(f.Rooms, _short, _short, _numbers),
-    st.builds(f.History, _short, _maybe_seqs, st.none() | _times, _pages, _numbers),
+    st.builds(f.History, _short, _maybe_seqs, _maybe_times, _pages, _numbers, _maybe_seqs, _maybe_times, st.booleans()),
     st.builds(f.Search, _texts, _short, _short, _maybe_seqs, _pages, _numbers),
     st.builds(f.Receipts, _short, st.booleans(), _numbers),
     st.builds(f.Answers, _seqs, _numbers),

@@ -49,6 +49,10 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     (f.Rooms(n=1), '{"t":"rooms","n":1}'),
     (f.Rooms("#ops", "#dev"), '{"t":"rooms","room":"#ops","after":"#dev"}'),
     (f.History("bob", 9, 5, 20, 1), '{"t":"history","of":"bob","before":9,"since":5,"limit":20,"n":1}'),
+    (
+        f.History("bob", after=3, until=7, forward=True),
+        '{"t":"history","of":"bob","after":3,"until":7,"forward":true}',
+    ),
     (f.Search("hi", "#ops", "bob"), '{"t":"search","text":"hi","in":"#ops","from":"bob"}'),
     (f.Check("bob", 3), '{"t":"check","to":"bob","n":3}'),
     (f.Receipts("bob", watch=True), '{"t":"receipts","to":"bob","watch":true}'),

@@ -67,7 +67,10 @@ def _history(session: HubConnection, frame: f.History) -> None:
         of=of.id,
         limit=frame.limit,
         before=frame.before,
+        after=frame.after,
         since=frame.since,
+        until=frame.until,
+        forward=frame.forward,
         own=isinstance(of, Room) and of.kind == "private",
         name=of.key if isinstance(of, User) else "",
     )

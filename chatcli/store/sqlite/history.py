@@ -1,11 +1,11 @@
-"""Reads conversations from their newest message back."""
+"""Reads conversations page by page, from their newest message back or from some message forth."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from chatcli.store.queries import ContactsQuery, HistoryQuery, NewestQuery, Page, PlacesQuery, Question, QuestionQuery
 from chatcli.store.records import MessageRow, NameChangeRecord
@@ -15,27 +15,53 @@ from chatcli.store.sqlite.name_changes import read_changes_of_name
 from chatcli.store.sqlite.periods import periods_in_room
 from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
-# Clocks are set back now and then, and imports append old messages to new ones: only after this many older messages in
-# a row are there no newer ones.
-_OLD_IN_A_ROW: Final = 50_000
+# Clocks are set back now and then, and imports append old messages to new ones. After this many messages in a row that
+# are too old there are no newer ones; and after this many that are not old enough, the others are searched for as if
+# the times were in order.
+_UNFIT_IN_A_ROW: Final = 50_000
 _WALK: Final = 100_000  # seqs to try one by one if the index is damaged
 
 _SELECT: Final = f"""
 SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
 WHERE messages.conversation = :conversation
 """  # noqa: S608 (our own columns)
-_BACK: Final = f"{_SELECT} AND messages.seq > :since AND messages.seq <= :until ORDER BY messages.seq DESC"
-_NEWER: Final = """
-SELECT seq FROM (
-    SELECT seq, at FROM messages WHERE conversation = :conversation AND seq > :since AND seq <= :until
-    ORDER BY seq DESC LIMIT :most
-) WHERE at >= :oldest LIMIT 1
-"""
+_WITHIN: Final = "conversation = :conversation AND seq > :after AND seq <= :upto"
 _ONE: Final = f"{_SELECT} AND messages.seq = :seq"
-_SEQS: Final = f"""
-SELECT seq FROM messages WHERE conversation = :conversation AND seq > :since AND seq <= :until ORDER BY seq DESC
-LIMIT {_WALK}
-"""  # noqa: S608 (our own number)
+
+
+class _Way(NamedTuple):
+    """The statements that read a conversation in one of both directions, within the bounds ``after < seq <= upto``.
+
+    Attributes:
+        rows: selects the messages.
+        fit: selects the first seq of a message of a certain time, unless too many others come before it.
+        beyond: selects the first seq after as many messages.
+        next: selects the seq and the time of the next message.
+        seqs: selects the seqs from the index alone.
+    """
+
+    rows: str
+    fit: str
+    beyond: str
+    next: str
+    seqs: str
+
+
+def _way(order: str) -> _Way:
+    return _Way(
+        rows=f"{_SELECT} AND messages.seq > :after AND messages.seq <= :upto ORDER BY messages.seq {order}",
+        fit=f"""
+            SELECT seq FROM (SELECT seq, at FROM messages WHERE {_WITHIN} ORDER BY seq {order} LIMIT :most)
+            WHERE at >= :earliest AND at <= :latest LIMIT 1
+        """,  # noqa: S608 (our own text)
+        beyond=f"SELECT seq FROM messages WHERE {_WITHIN} ORDER BY seq {order} LIMIT 1 OFFSET :most",  # noqa: S608 (likewise)
+        next=f"SELECT seq, at FROM messages WHERE {_WITHIN} ORDER BY seq {order} LIMIT 1",  # noqa: S608 (likewise)
+        seqs=f"SELECT seq FROM messages WHERE {_WITHIN} ORDER BY seq {order} LIMIT {_WALK}",  # noqa: S608 (likewise)
+    )
+
+
+_BACK: Final = _way("DESC")
+_FORTH: Final = _way("ASC")
 _MESSAGE: Final = f"""
 SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
 WHERE messages.seq = :seq
@@ -58,10 +84,11 @@ def read_history(connection: sqlite3.Connection, query: HistoryQuery) -> tuple[P
     rows: list[MessageRow] = []
     size = damaged = 0
     more = False
-    for row in _back(connection, query):
+    earliest, latest = _times(query)
+    for row in _read(connection, query):
         if row is None:
             damaged += 1
-        elif query.since is not None and row.at < query.since:
+        elif not earliest <= row.at <= latest:
             continue
         elif len(rows) >= query.limit or size >= PAGE_TEXT:
             more = True
@@ -69,72 +96,127 @@ def read_history(connection: sqlite3.Connection, query: HistoryQuery) -> tuple[P
         else:
             rows.append(row)
             size += size_of(row)
-    return Page(rows[::-1], more, _changes(connection, query, rows[-1].seq if more else 0)), damaged
+    last = rows[-1].seq if more else None
+    return Page(rows if query.forward else rows[::-1], more, _changes(connection, query, last)), damaged
 
 
-def _changes(connection: sqlite3.Connection, query: HistoryQuery, after: int) -> Sequence[NameChangeRecord]:
-    """Return the changes of the other user's name that belong to a page whose messages follow a ``seq``."""
+def _times(query: HistoryQuery) -> tuple[int, int]:
+    """Return the times of the first and of the last moment that a query is about."""
+    return -END if query.since is None else query.since, END if query.until is None else query.until
+
+
+def _seqs(query: HistoryQuery) -> tuple[int, int]:
+    """Return the bounds of a query, ``after < seq <= upto``."""
+    return query.after or 0, END if query.before is None else query.before - 1
+
+
+def _changes(connection: sqlite3.Connection, query: HistoryQuery, last: int | None) -> Sequence[NameChangeRecord]:
+    """Return the changes of the other user's name that belong to a page.
+
+    Args:
+        connection: to the log.
+        query: what the page is of.
+        last: the ``seq`` of the message where the next page goes on; None if there is none.
+    """
     if not query.name:
         return ()
-    upto = END if query.before is None else query.before - 1
+    after, upto = _seqs(query)
+    if last is not None:
+        after, upto = (after, last) if query.forward else (last, upto)
     return read_changes_of_name(
-        connection, user=query.user, key=query.name, after=after, upto=upto, since=query.since or 0
+        connection, user=query.user, key=query.name, bounds=(after, upto), times=(query.since or 0, _times(query)[1])
     )
 
 
-def _back(connection: sqlite3.Connection, query: HistoryQuery) -> Iterator[MessageRow | None]:
-    """Yield the messages of a conversation, the newest first, and None whenever damage is met."""
+def _read(connection: sqlite3.Connection, query: HistoryQuery) -> Iterator[MessageRow | None]:
+    """Yield the messages of a conversation in the order of a query, and None whenever damage is met."""
     conversation = query.of if query.of < 0 else find_conversation(connection, query.user, query.of)
     if conversation is None:
         return
-    end = END if query.before is None else query.before - 1
-    periods: Iterable[tuple[int, int]] = [(0, end)]
+    first, end = _seqs(query)
+    periods: Iterable[tuple[int, int]] = [(first, end)]
     if query.own and query.of < 0:
-        periods = periods_in_room(connection, user=query.user, room=query.of, end=end)
-    for since, until in periods:
-        bounds = {"conversation": conversation, "since": since, "until": min(until, end)}
+        periods = periods_in_room(
+            connection, user=query.user, room=query.of, bounds=(first, end), forward=query.forward
+        )
+    for after, upto in periods:
+        bounds = {"conversation": conversation, "after": max(after, first), "upto": min(upto, end)}
         with tolerating_damage() as damage:
-            yield from _newest_first(connection, bounds, query.since)
+            yield from _fitting(connection, query, bounds)
         if damage.met:
             yield None
-            seqs = read_seqs(connection, _SEQS, bounds, partial(_all_seqs, connection, bounds))
+            every = partial(_all_seqs, connection, bounds, forward=query.forward)
+            seqs = read_seqs(connection, (_FORTH if query.forward else _BACK).seqs, bounds, every)
             for _, found in read_each(connection, _ONE, bounds, seqs):
                 yield found
 
 
-def _newest_first(connection: sqlite3.Connection, bounds: dict[str, int], oldest: int | None) -> Iterator[MessageRow]:
-    """Yield messages, ``since < seq <= until``, the newest first; ``until`` is moved to those that are left.
-
-    Most of those that are older than ``oldest`` are left out.
-    """
-    while bounds["until"] > bounds["since"]:
-        for row in _rows(connection, bounds):
-            if oldest is not None and row.at < oldest:
+def _fitting(connection: sqlite3.Connection, query: HistoryQuery, bounds: dict[str, int]) -> Iterator[MessageRow]:
+    """Yield the messages within bounds whose times fit, in order; the bounds are moved to those that are left."""
+    earliest, latest = _times(query)
+    while bounds["after"] < bounds["upto"]:
+        for row in _rows(connection, (_FORTH if query.forward else _BACK).rows, bounds):
+            if not earliest <= row.at <= latest:
                 break
             yield row
-            bounds["until"] = row.seq - 1
+            _move(bounds, row.seq, forward=query.forward)
         else:
             return
-        # They may be many, and SQLite goes over them in far less time: 50,000 in 25 ms.
-        newer = connection.execute(_NEWER, {**bounds, "oldest": oldest, "most": _OLD_IN_A_ROW}).fetchone()
-        if newer is None:
+        if not _skip(connection, query, bounds, row.at):
             return
-        bounds["until"] = newer[0]
 
 
-def _rows(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterator[MessageRow]:
-    for values in connection.execute(_BACK, bounds):
+def _move(bounds: dict[str, int], seq: int, *, forward: bool) -> None:
+    """Move the bounds past a message."""
+    bounds.update({"after": seq} if forward else {"upto": seq - 1})
+
+
+def _skip(connection: sqlite3.Connection, query: HistoryQuery, bounds: dict[str, int], at: int) -> bool:
+    """Move the bounds past messages that do not fit, the first of which is of the time ``at``, if others may follow."""
+    way = _FORTH if query.forward else _BACK
+    earliest, latest = _times(query)
+    # They may be many, and SQLite goes over them in far less time: 50,000 in 25 ms.
+    times = {"earliest": earliest, "latest": latest, "most": _UNFIT_IN_A_ROW}
+    fit = connection.execute(way.fit, {**bounds, **times}).fetchone()
+    if fit is not None:
+        _move(bounds, fit[0] - 1 if query.forward else fit[0] + 1, forward=query.forward)
+        return True
+    over = (at < earliest) is not query.forward  # those that fit came before
+    if over or connection.execute(way.beyond, {**bounds, "most": _UNFIT_IN_A_ROW}).fetchone() is None:
+        return False
+    _leap(connection, bounds, earliest if query.forward else latest, forward=query.forward)
+    return True
+
+
+def _leap(connection: sqlite3.Connection, bounds: dict[str, int], time: int, *, forward: bool) -> None:
+    """Move the bounds to a time, by bisection: as if the times were in order."""
+    way = _FORTH if forward else _BACK
+    unfit, fit = (bounds["after"], bounds["upto"]) if forward else (bounds["upto"], bounds["after"])
+    while abs(fit - unfit) > 1:
+        middle = (fit + unfit) // 2
+        found = connection.execute(way.next, {**bounds, "after" if forward else "upto": middle}).fetchone()
+        if found is None or (found[1] >= time if forward else found[1] <= time):
+            fit = middle
+        else:
+            unfit = found[0] - 1 if forward else found[0]
+    bounds["after" if forward else "upto"] = fit
+
+
+def _rows(connection: sqlite3.Connection, statement: str, bounds: dict[str, int]) -> Iterator[MessageRow]:
+    for values in connection.execute(statement, bounds):
         row = MessageRow._make(values)
         if not is_whole(row):
             raise DamagedRow(f"message {row.seq} is damaged")
         yield row
 
 
-def _all_seqs(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterable[int]:
-    """Return the seqs within the bounds, the newest first, as far back as they can be tried one by one."""
+def _all_seqs(connection: sqlite3.Connection, bounds: dict[str, int], *, forward: bool) -> Iterable[int]:
+    """Return the seqs within the bounds, in order, as far as they can be tried one by one."""
     (head,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
-    newest = min(bounds["until"], head)
-    return range(newest, max(bounds["since"], newest - _WALK), -1)
+    oldest, newest = bounds["after"] + 1, min(bounds["upto"], head)
+    if forward:
+        return range(oldest, min(newest + 1, oldest + _WALK))
+    return range(newest, max(oldest - 1, newest - _WALK), -1)
 
 
 def read_newest(connection: sqlite3.Connection, query: NewestQuery) -> tuple[dict[int, MessageRow], int]:
@@ -143,7 +225,7 @@ def read_newest(connection: sqlite3.Connection, query: NewestQuery) -> tuple[dic
     damaged = 0
     for room in query.rooms:
         of_room = HistoryQuery(user=query.user, of=room, limit=1, own=room in query.own)
-        for row in _back(connection, of_room):
+        for row in _read(connection, of_room):
             if row is not None:
                 newest[room] = row
                 break

@@ -113,7 +113,8 @@ _FEW_OF_FEED: Final = _OF_FEED.format(concerns=_CONCERNS)
 _MANY_OF_FEED: Final = _OF_FEED.format(concerns=_CONCERNS_OF_MANY)
 _OF_NAME: Final = f"""
 SELECT {_COLUMNS} FROM name_changes AS changes
-WHERE changes.key = :key AND changes.seq > :after AND changes.seq <= :upto AND changes.at >= :since AND {_CONCERNS}
+WHERE changes.key = :key AND changes.seq > :after AND changes.seq <= :upto
+    AND changes.at >= :since AND changes.at <= :until AND {_CONCERNS}
 ORDER BY changes.seq DESC LIMIT {_MOST}
 """  # noqa: S608 (likewise)
 
@@ -155,13 +156,22 @@ def read_name_changes(connection: sqlite3.Connection, query: NameChangesQuery) -
 
 
 def read_changes_of_name(
-    connection: sqlite3.Connection, *, user: int, key: str, after: int, upto: int, since: int
+    connection: sqlite3.Connection, *, user: int, key: str, bounds: tuple[int, int], times: tuple[int, int]
 ) -> list[NameChangeRecord]:
-    """Return the newest changes of a name that concern a user, the oldest first."""
-    bounds = {"user": user, "key": key, "after": after, "upto": upto, "since": since}
+    """Return the newest changes of a name that concern a user, the oldest first.
+
+    Args:
+        connection: to the log.
+        user: the user's id.
+        key: the folded name.
+        bounds: exclusive lower and inclusive upper bound of ``seq``.
+        times: lower and upper bound of the time.
+    """
+    (after, upto), (since, until) = bounds, times
+    parameters = {"user": user, "key": key, "after": after, "upto": upto, "since": since, "until": until}
     changes: list[NameChangeRecord] = []
     with tolerating_damage():
-        changes.extend(_record(*row) for row in connection.execute(_OF_NAME, bounds))
+        changes.extend(_record(*row) for row in connection.execute(_OF_NAME, parameters))
     return changes[::-1]
 
 

@@ -17,14 +17,14 @@ from chatcli.store.sqlite.damage import END, tolerating_damage
 
 _OF_ROOM: Final = """
 SELECT since, coalesce(until, :end) AS upto FROM members
-WHERE user = :user AND conversation = :room AND since < :end
+WHERE user = :user AND conversation = :room AND since < :end AND coalesce(until, :end) > :after
 """
 _WRITTEN_OF_ROOM: Final = f"""
 {_OF_ROOM}
 AND EXISTS (SELECT 1 FROM messages WHERE conversation = :room AND seq > since AND seq <= coalesce(until, :end))
-ORDER BY since DESC
 """  # noqa: S608 (our own text)
-_ALL_OF_ROOM: Final = f"{_OF_ROOM} ORDER BY since DESC"
+_BACK: Final = "ORDER BY since DESC"
+_FORTH: Final = "ORDER BY since"
 
 # Each conversation is read from the user's position there, or from the general one if they have none.
 _OF_USER: Final = """
@@ -69,16 +69,26 @@ class Period(NamedTuple):
     of: int
 
 
-def periods_in_room(connection: sqlite3.Connection, *, user: int, room: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the bounds of a user's periods in a room up to ``end``, the newest first, as they are wanted."""
-    oldest = end
-    bounds = {"user": user, "room": room, "end": end}
+def periods_in_room(
+    connection: sqlite3.Connection, *, user: int, room: int, bounds: tuple[int, int], forward: bool
+) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of a user's periods in a room, as they are wanted.
+
+    Args:
+        connection: to the log.
+        user: the user's id.
+        room: the room's id.
+        bounds: only periods with a ``seq`` after the first and up to the second of these.
+        forward: whether the oldest comes first, and not the newest.
+    """
+    order = _FORTH if forward else _BACK
+    left = {"user": user, "room": room, "after": bounds[0], "end": bounds[1]}
     with tolerating_damage() as damage:
-        for since, upto in connection.execute(_WRITTEN_OF_ROOM, bounds):
-            oldest = since
+        for since, upto in connection.execute(f"{_WRITTEN_OF_ROOM} {order}", left):
+            left.update({"after": upto} if forward else {"end": since})
             yield since, upto
     if damage.met:
-        yield from connection.execute(_ALL_OF_ROOM, {**bounds, "end": oldest})
+        yield from connection.execute(f"{_OF_ROOM} {order}", left)
 
 
 def unread_periods(

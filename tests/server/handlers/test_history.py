@@ -35,6 +35,27 @@ def test_pages_of_a_history(alice: Caller, bob: Caller) -> None:
     assert alice.asks("history", of="bob", since=253_370_764_800_000)["messages"] == []
 
 
+def test_pages_forward(alice: Caller, bob: Caller) -> None:
+    """Pages go on from a place, each in order, and say if there are newer ones; a page goes to a time, too."""
+    seqs = [says(alice, "bob", f"{number}") for number in range(5)]
+    assert bob.texts(5) == list("01234")
+
+    def page(**fields: object) -> tuple[str, bool]:
+        answer = bob.asks("history", of="alice", **fields)
+        return " ".join(message["text"] for message in answer["messages"]), answer["more"]
+
+    assert page(forward=True, limit=2) == ("0 1", True)
+    assert page(forward=True, limit=2, after=seqs[1]) == ("2 3", True)
+    assert page(forward=True, limit=2, after=seqs[3]) == ("4", False)
+    assert page(forward=True, after=seqs[4]) == ("", False)
+    assert page(forward=True, after=seqs[0], before=seqs[3]) == ("1 2", False)
+    assert page(limit=2, after=seqs[0]) == ("3 4", True)
+    assert page(until=0) == page(forward=True, until=0) == ("", False)
+    assert page(until=253_370_764_800_000, limit=1) == ("4", True)
+    assert bob.asks("history", of="alice", forward="yes")["code"] == "invalid"
+    assert bob.asks("history", of="alice", after=-1)["code"] == "invalid"
+
+
 def test_own_messages_are_seen_at_once(server: ThreadServer, alice: Caller) -> None:
     """A request right after a message sees it, before its answer has come."""
     alice.enters("#ops")

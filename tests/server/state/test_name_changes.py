@@ -251,6 +251,15 @@ def test_history(server: ThreadServer, bob: Caller, carol: Caller) -> None:
         older = bob.asks("history", of="carol", limit=1, before=seqs[1])
         assert ([message["seq"] for message in older["messages"]], older["more"]) == (seqs[:1], False)
         assert [change["what"] for change in older["changes"]] == ["released", "taken", "key"]
+        first = bob.asks("history", of="carol", limit=1, forward=True)
+        assert ([message["seq"] for message in first["messages"]], first["more"]) == (seqs[:1], True)
+        assert [change["what"] for change in first["changes"]] == ["released", "taken"]
+        rest = bob.asks("history", of="carol", limit=1, forward=True, after=seqs[0])
+        assert ([message["seq"] for message in rest["messages"]], rest["more"]) == (seqs[1:], False)
+        assert [change["what"] for change in rest["changes"]] == ["key", "key"]
+        between = bob.asks("history", of="carol", after=seqs[0], before=seqs[1])
+        assert (between["messages"], [change["what"] for change in between["changes"]]) == ([], ["key"])
+        assert "changes" not in bob.asks("history", of="carol", until=older["changes"][0]["at"] - 1)
         later = bob.asks("history", of="carol", since=older["changes"][-1]["at"] + 1000 * 3600)
         assert (later["messages"], later.get("changes")) == ([], None)
         assert "changes" not in new.asks("history", of="carol")
@@ -354,6 +363,7 @@ def test_upgraded_log(tmp_path: Path) -> None:
         for table in ("reads", "epochs", "name_changes", "tokens"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE users DROP COLUMN read")
+        connection.execute("ALTER TABLE keys DROP COLUMN device")
         connection.execute("PRAGMA user_version = 5")
     with ThreadServer(tmp_path) as server, enters(server, "bob") as bob, enters(server, "carol", key=key_of("new")):
         bob.hears("renewed", user="carol", what="taken")

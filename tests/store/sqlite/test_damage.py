@@ -142,6 +142,23 @@ def test_history(long: Owner, data: Path, of: int, name: str, kind: str) -> None
     assert long.log.health().damaged > 0
 
 
+@pytest.mark.parametrize("of", [ANN.id, LOBBY.id])
+@pytest.mark.parametrize(("name", "kind"), [("messages", "leaf"), ("messages_of_conversation", "leaf")])
+def test_history_forward(long: Owner, data: Path, of: int, name: str, kind: str) -> None:
+    """Forward it leads to the newest message likewise."""
+    damage(long, data, name, kind, slice(3, 5))
+    after, rows = 0, []
+    more = True
+    while more:
+        page = long.history(HistoryQuery(user=BOB.id, of=of, limit=200, after=after, forward=True))
+        rows += [row.seq for row in page.rows]
+        more = page.more
+        after = rows[-1]
+    assert rows == sorted(set(rows))
+    assert SAID // 2 - 150 < len(rows) <= SAID // 2
+    assert long.log.health().damaged > 0
+
+
 def test_newest(long: Owner, data: Path) -> None:
     """Of a room with damage at its end, the newest readable message."""
     long.log.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from chatcli.store.queries import Backlog, BacklogQuery, ContactsQuery, HistoryQuery, NewestQuery, Page
 from chatcli.store.records import Enter, Entry, Leave
 from chatcli.store.sqlite import history
+from chatcli.store.sqlite.connection import connect
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, Party, entry, row
 
@@ -99,9 +103,128 @@ def test_since_and_imports(house: Owner) -> None:
 
 def test_since_ends(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """After very many older messages the search for newer ones ends."""
-    monkeypatch.setattr(history, "_OLD_IN_A_ROW", 100)
+    monkeypatch.setattr(history, "_UNFIT_IN_A_ROW", 100)
     house.write(at(50, text="hidden"), *(at(10) for _ in range(101)), at(50, text="new"))
     assert texts(house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30))) == ["new"]
+
+
+# Forward
+
+
+def test_pages_forward(house: Owner) -> None:
+    """Page by page they lead to the newest, which has no more after it; both bounds hold in both directions."""
+    said = [entry(ANN, BOB, str(number)) for number in range(5)]
+    house.write(*said, entry(ANN, CID), entry(BOB, LOBBY))
+    query = HistoryQuery(user=BOB.id, of=ANN.id, limit=2, forward=True)
+    first = house.history(query)
+    assert first == Page([row(said[0]), row(said[1])], more=True)
+    second = house.history(replace(query, after=said[1].seq))
+    assert (texts(second), second.more) == (["2", "3"], True)
+    third = house.history(replace(query, after=said[3].seq))
+    assert (texts(third), third.more) == (["4"], False)
+    for forward in (True, False):
+        between = replace(query, limit=9, after=said[0].seq, before=said[4].seq, forward=forward)
+        assert texts(house.history(between)) == ["1", "2", "3"]
+        for after, before in ((said[2].seq, said[3].seq), (said[3].seq, said[1].seq), (99, None), (None, 0)):
+            nothing = house.history(replace(between, after=after, before=before))
+            assert nothing == Page([], more=False)
+    assert (texts(last := house.history(replace(query, after=said[0].seq, forward=False))), last.more) == (
+        ["3", "4"],
+        True,
+    )
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_times(house: Owner, forward: bool) -> None:
+    """Both bounds of the time hold in both directions, also if a clock was set back for a while."""
+    times = (10, 30, 20, 31, 25, 40, 29, 50)
+    house.write(*(at(time, text=str(time)) for time in times))
+    for since in (None, *range(5, 60, 5)):
+        for until in (None, *range(5, 60, 5)):
+            fit = [str(time) for time in times if (since or 0) <= time <= (until or 99)]
+            query = HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=since, until=until, forward=forward)
+            assert house.history(query) == Page(house.history(query).rows, more=False)
+            assert texts(house.history(query)) == fit
+            page = house.history(replace(query, limit=2))
+            assert (texts(page), page.more) == (fit[:2] if forward else fit[-2:], len(fit) > 2)
+
+
+def test_forward_in_private_rooms(house: Owner) -> None:
+    """Only what was sent while the user was a member, the oldest time of theirs first."""
+    house.write_all(
+        *(entry(ANN, OPS, "before"), Enter(BOB.id, OPS.id), entry(ANN, OPS, "one"), entry(ANN, OPS, "two")),
+        *(Leave(BOB.id, OPS.id), entry(ANN, OPS, "away"), Enter(BOB.id, OPS.id), entry(ANN, OPS, "three")),
+    )
+    query = HistoryQuery(user=BOB.id, of=OPS.id, limit=2, own=True, forward=True)
+    first = house.history(query)
+    assert (texts(first), first.more) == (["one", "two"], True)
+    for after in (first.rows[1].seq, first.rows[1].seq + 1):
+        rest = house.history(replace(query, after=after))
+        assert (texts(rest), rest.more) == (["three"], False)
+    assert texts(house.history(replace(query, after=first.rows[0].seq, limit=9))) == ["two", "three"]
+    back = replace(query, after=first.rows[0].seq, forward=False)
+    assert texts(house.history(back)) == ["two", "three"]
+    assert texts(house.history(replace(query, user=CID.id))) == []
+
+
+_LONG = 300  # messages in a conversation that is searched by halves
+
+
+@pytest.fixture
+def long(house: Owner, monkeypatch: pytest.MonkeyPatch) -> Owner:
+    """A room with many messages, a second apart, of which only few are looked at one after the other."""
+    monkeypatch.setattr(history, "_UNFIT_IN_A_ROW", 10)
+    for number in range(_LONG):  # among others, so that seqs have gaps
+        house.write(at(number, text=str(number)), entry(ANN, BOB))
+    return house
+
+
+@pytest.mark.parametrize("time", [0, 1, 17, 150, 151, 290, _LONG - 1, _LONG])
+def test_leap(long: Owner, time: int) -> None:
+    """From the wrong end, many messages are not looked at: the place is found by halves."""
+    query = HistoryQuery(user=BOB.id, of=LOBBY.id, limit=3)
+    forward = long.history(replace(query, since=time, forward=True))
+    expected = [str(number) for number in range(time, min(time + 3, _LONG))]
+    assert (texts(forward), forward.more) == (expected, time + 3 < _LONG)
+    back = long.history(replace(query, until=time))
+    expected = [str(number) for number in range(max(0, min(time, _LONG - 1) - 2), min(time, _LONG - 1) + 1)]
+    assert (texts(back), back.more) == (expected, time > 2)
+    for way in (True, False):
+        exact = replace(query, since=time, until=time, forward=way)
+        assert texts(long.history(exact)) == [str(time)] * (time < _LONG)
+
+
+def test_leap_within_bounds(long: Owner) -> None:
+    """It does not leave them."""
+    rows = long.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=_LONG)).rows
+    query = HistoryQuery(user=BOB.id, of=LOBBY.id, limit=3, after=rows[100].seq, before=rows[200].seq)
+    for since, expected in ((50, "101 102 103"), (150, "150 151 152"), (199, "199"), (200, ""), (250, "")):
+        assert " ".join(texts(long.history(replace(query, since=since, forward=True)))) == expected
+    for until, expected in ((250, "197 198 199"), (150, "148 149 150"), (101, "101"), (100, ""), (50, "")):
+        assert " ".join(texts(long.history(replace(query, until=until)))) == expected
+
+
+def test_work_of_a_leap(long: Owner, data: Path) -> None:
+    """Every statement is about a range of one index, in its order; the place of a time takes few of them."""
+    statements: list[str] = []
+    with closing(connect(data / "chatcli.db")) as connection:
+        connection.set_trace_callback(statements.append)
+        for forward in (True, False):
+            query = HistoryQuery(user=BOB.id, of=LOBBY.id, limit=3, since=150, until=150, forward=forward)
+            page, _ = history.read_history(connection, query)
+            assert texts(page) == ["150"]
+        connection.set_trace_callback(None)
+        plans = [[row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements]
+    assert len(statements) < 2 * 80
+    reads = [step for plan in plans for step in plan if "messages" in step]
+    assert len(reads) == len(statements)
+    assert {step.replace("COVERING ", "") for step in reads} == {
+        "SEARCH messages USING INDEX messages_of_conversation (conversation=? AND seq>? AND seq<?)"
+    }
+    assert not [step for plan in plans for step in plan if "B-TREE" in step]
+
+
+# Long ones
 
 
 def test_long_messages(house: Owner) -> None:

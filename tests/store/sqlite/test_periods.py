@@ -81,6 +81,10 @@ def test_many_periods(many: sqlite3.Connection) -> None:
     page, _ = read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True))
     assert [row.text for row in page.rows] == ["welcome"]
     read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, before=2, own=True))
+    page, _ = read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True, forward=True))
+    assert [row.text for row in page.rows] == ["welcome"]
+    page, _ = read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True, forward=True, after=_MANY))
+    assert page.rows == []
     unread, _ = read_unread(many, UnreadQuery(user=BOB.id, after=0))
     assert SECRET.id in [one.of for one in unread]
     read_backlog(many, BacklogQuery(user=BOB.id, after=0, upto=100, newest=1))
