@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -187,6 +188,7 @@ def test_dependencies() -> None:
     extras = project["optional-dependencies"].values()
     required = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
     names = {re.split(r"[<>=; \[]", requirement)[0] for requirement in required}
+    names |= json.loads((ROOT / ".ci/web/package.json").read_text())["devDependencies"].keys()
     page = (ROOT / "docs/dependencies.md").read_text()
     assert set(re.findall(r"^\| \[?`([\w-]+)`", page, flags=re.MULTILINE)) == names
 

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from tests.support import ThreadServer
+from tests.web.axe import findings
 from tests.web.conftest import Join, OpenPage
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
@@ -68,3 +69,10 @@ def test_terminals(server: WebServer, join: Join) -> None:
     server.start()
     ann.types("still here\r")
     bob.shows("still here")
+
+
+def test_axe(server: WebServer, open_page: OpenPage) -> None:
+    """A machine that looks for barriers works within the policy, and finds them."""
+    page = open_page(server)
+    page.page.evaluate("() => document.body.append(document.createElement('button'))")
+    assert any(finding.startswith("button-name") for finding in findings(page))
