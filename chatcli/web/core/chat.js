@@ -1,20 +1,19 @@
 /** The chat as the views see it: what is known, what can be done, and what has changed. No DOM. */
 
 import { Emitter } from "./emitter.js";
-import { isRoom, LAST_SEQ, PAGE, Refused } from "./frames.js";
+import { LAST_SEQ, PAGE, Refused } from "./frames.js";
 import { History } from "./history.js";
 import { newId } from "./ids.js";
 import { Outbox, sendFrame } from "./outbox.js";
+import { Receiver } from "./receiver.js";
 import { State } from "./state.js";
 
 /** @import { Connection, Phase } from "./connection.js" */
-/** @import { Frame, Message, RoomInfo, Welcome } from "./frames.js" */
+/** @import { Message, NameChange, RoomInfo, Welcome } from "./frames.js" */
 /** @import { Pending } from "./outbox.js" */
 /** @import { Conversation } from "./state.js" */
 /** @import { Storage } from "./storage.js" */
 
-const ACK_AFTER = 200; // ms in which messages are acknowledged together
-const COUNT_AFTER = 300; // ms in which unread counts are asked for once
 const MOST_MISSED = 100; // messages of a room that come again after a lost connection; the rest is history
 
 /**
@@ -33,7 +32,7 @@ const MOST_MISSED = 100; // messages of a room that come again after a lost conn
  * @property {Conversation} room topic, members, owners
  * @property {{conversation: Conversation, message: Message}} arrived an unread message of somebody else
  * @property {{text: string, failed: boolean}} notice a sentence for the person
- * @property {{user: string, what: string, at: number, seq: number, by?: string}} renewed
+ * @property {NameChange} renewed
  */
 
 /** @extends {Emitter<Events>} */
@@ -41,12 +40,11 @@ export class Chat extends Emitter {
   #storage;
   #connection;
   #history;
+  #receiver;
   #client = newId();
   #name = "";
   /** @type {{invite?: string, link?: string}} */
   #codes = {};
-  #ackTimer = 0;
-  #countTimer = 0;
   #receipts = true;
 
   /**
@@ -59,6 +57,7 @@ export class Chat extends Emitter {
     this.#connection = connection;
     this.#storage = storage;
     this.#history = new History(connection);
+    this.#receiver = new Receiver(this, connection, this.#history, storage);
     this.device = device;
     this.state = new State();
     this.outbox = new Outbox(storage);
@@ -66,7 +65,6 @@ export class Chat extends Emitter {
     this.current = null;
     connection.on("phase", (phase) => this.#moved(phase));
     connection.on("welcome", (welcome) => void this.#welcome(welcome));
-    connection.on("frame", (frame) => this.#receive(frame));
   }
 
   // Coming in
@@ -192,7 +190,7 @@ export class Chat extends Emitter {
       await this.#history.load(conversation, at);
     }
     this.emit("messages", { conversation, kind: "reset", messages: conversation.messages });
-    await Promise.all([this.#watch(conversation), this.#describe(conversation)]);
+    await Promise.all([this.#watch(conversation), this.describe(conversation)]);
   }
 
   /** @param {Conversation} conversation */
@@ -207,7 +205,7 @@ export class Chat extends Emitter {
    *
    * @param {Conversation} conversation
    */
-  async #describe(conversation) {
+  async describe(conversation) {
     if (conversation.isRoom) {
       const { rooms } = await this.request({ t: "rooms", room: conversation.of });
       conversation.room = rooms[0] ?? null;
@@ -264,7 +262,7 @@ export class Chat extends Emitter {
   markRead(conversation, seq) {
     if (seq <= conversation.read) return;
     this.send({ t: "read", seq, of: conversation.of });
-    if (this.state.readUpTo(conversation, seq)) this.#count();
+    if (this.state.readUpTo(conversation, seq)) this.#receiver.count();
     this.emit("list", null);
   }
 
@@ -381,168 +379,9 @@ export class Chat extends Emitter {
     const { conversations } = await this.request({ t: "conversations", limit: PAGE });
     this.state.list(conversations);
     this.emit("list", null);
-    this.#acknowledge();
+    this.#receiver.acknowledge();
     const { people } = await this.request({ t: "who", limit: PAGE });
     for (const person of people) this.state.people.set(person.user, person);
     this.emit("people", null);
   }
-
-  /** @param {Frame} frame */
-  #receive(frame) {
-    switch (frame.t) {
-      case "message":
-        return this.#message(/** @type {any} */ (frame));
-      case "sent":
-        return this.#sent(/** @type {any} */ (frame));
-      case "error":
-        return this.#error(/** @type {any} */ (frame));
-      case "live":
-        this.state.cursor = Math.max(this.state.cursor, frame.seq);
-        return;
-      case "skipped":
-        return this.#skipped(/** @type {any} */ (frame));
-      case "read":
-        return this.#read(/** @type {any} */ (frame));
-      case "receipt":
-        this.emit("receipts", this.state.receipt(/** @type {any} */ (frame)));
-        return;
-      case "presence":
-        this.state.presence(/** @type {any} */ (frame));
-        this.emit("people", null);
-        return;
-      case "happened":
-        return this.#happened(/** @type {any} */ (frame));
-      case "renewed":
-        this.state.renewed = Math.max(this.state.renewed, frame.seq);
-        this.state.cursor = Math.max(this.state.cursor, frame.seq);
-        void this.#storage.put("settings", "renewed", this.state.renewed);
-        this.emit("renewed", /** @type {any} */ (frame));
-    }
-  }
-
-  /** @param {Message} message */
-  #message(message) {
-    this.state.cursor = message.seq;
-    this.#acknowledge();
-    const mine = this.outbox.get(message.id);
-    if (mine) {
-      this.outbox.remove(message.id);
-      this.emit("sent", { pending: mine, message });
-    }
-    this.#put(message);
-  }
-
-  /** @param {Message} message */
-  #put(message) {
-    const { conversation, shown, counts } = this.state.message(message);
-    this.#history.keep(conversation, message);
-    if (shown) {
-      if (conversation !== this.current) conversation.trim();
-      this.emit("messages", { conversation, kind: "newer", messages: [message] });
-    }
-    if (counts) this.emit("arrived", { conversation, message });
-    this.emit("list", null);
-  }
-
-  /** @param {{id: string, seq: number, at: number}} sent */
-  #sent({ id, seq, at }) {
-    const pending = this.outbox.remove(id);
-    if (pending === undefined) return;
-    const { to, text, re, answer, choices, seconds } = pending;
-    const until = seconds === undefined ? undefined : at + seconds * 1000;
-    /** @type {Message} */
-    const message = { t: "message", seq, id, from: this.me, to, text, at, re, answer, choices, until };
-    this.emit("sent", { pending, message });
-    this.#put(message);
-  }
-
-  /** @param {{code: string, text: string, id?: string}} error */
-  #error({ code, text, id }) {
-    const pending = id === undefined ? undefined : this.outbox.get(id);
-    if (pending === undefined || id === undefined) {
-      this.emit("notice", { text, failed: true });
-    } else if (code === "storage" || code === "too_many") {
-      setTimeout(() => this.outbox.get(id) && this.send(sendFrame(pending)), 5000); // it passes: docs/protocol.md
-    } else {
-      this.outbox.fail(id, text);
-      this.emit("pending", { conversation: this.state.conversation(pending.to), pending, gone: false });
-    }
-  }
-
-  /** @param {{to: string, count: number, before: number}} skipped */
-  #skipped({ to, count }) {
-    const conversation = this.state.conversation(to);
-    conversation.unload();
-    conversation.unread += count;
-    this.#count();
-  }
-
-  /** @param {{seq: number, of?: string, back?: boolean}} read */
-  #read({ seq, of, back = false }) {
-    const concerned = of === undefined ? [...this.state.conversations.values()] : [this.state.conversation(of)];
-    for (const conversation of concerned) this.state.readUpTo(conversation, seq, back);
-    this.#count();
-    this.emit("list", null);
-  }
-
-  /** @param {import("./frames.js").Happened} happened */
-  #happened(happened) {
-    const conversation = this.state.happened(happened);
-    if (conversation === this.current) void this.#describe(conversation).catch(() => {});
-    this.emit("room", conversation);
-    this.emit("list", null);
-  }
-
-  /** Acknowledge what has come, soon: nothing here has to come again. */
-  #acknowledge() {
-    if (this.#ackTimer) return;
-    this.#ackTimer = setTimeout(() => {
-      this.#ackTimer = 0;
-      this.send({ t: "ack", seq: this.state.cursor });
-    }, ACK_AFTER);
-  }
-
-  /** Ask for the unread counts, soon. */
-  #count() {
-    clearTimeout(this.#countTimer);
-    this.#countTimer = setTimeout(async () => {
-      try {
-        const { conversations } = await this.request({ t: "unread" });
-        for (const one of this.state.conversations.values()) one.unread = one.mentions = 0;
-        for (const { of, count, mentions } of conversations) {
-          Object.assign(this.state.conversation(of), { unread: count, mentions: mentions ?? 0 });
-        }
-        this.emit("list", null);
-      } catch (error) {
-        this.failed(error);
-      }
-    }, COUNT_AFTER);
-  }
-}
-
-/**
- * Return the conversation that a path of the page is about, or null.
- *
- * @param {string} path
- */
-export function conversationOf(path) {
-  const first = path.slice(1).split("/")[0] ?? "";
-  let text;
-  try {
-    text = decodeURIComponent(first);
-  } catch {
-    return null;
-  }
-  if (text === "" || text === "-" || text === "#" || text === "@") return null;
-  if (text.startsWith("@")) return text.slice(1);
-  return isRoom(text) ? text : `#${text}`;
-}
-
-/**
- * Return the path of a conversation.
- *
- * @param {string} of
- */
-export function pathOf(of) {
-  return isRoom(of) ? `/${encodeURIComponent(of.slice(1))}` : `/@${encodeURIComponent(of)}`;
 }

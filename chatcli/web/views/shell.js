@@ -1,6 +1,6 @@
 /** The page once somebody is in: what stands where. */
 
-import { conversationOf, pathOf } from "../core/chat.js";
+import { conversationOf, pathOf } from "../core/paths.js";
 import { Composer } from "./composer.js";
 import { el } from "./dom.js";
 import { Header } from "./header.js";

@@ -1,6 +1,6 @@
 /** Rooms and people at the side, with what is unread. */
 
-import { pathOf } from "../core/chat.js";
+import { pathOf } from "../core/paths.js";
 import { MANY } from "../core/frames.js";
 import { eachFrame, el } from "./dom.js";
 import { printableLine } from "./text.js";

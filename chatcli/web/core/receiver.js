@@ -1,0 +1,196 @@
+/** What the server pushes: each frame changes what is known, and views hear of it. */
+
+import { sendFrame } from "./outbox.js";
+
+/** @import { Chat } from "./chat.js" */
+/** @import { Connection } from "./connection.js" */
+/** @import { Frame, Happened, Message, NameChange, Receipt } from "./frames.js" */
+/** @import { History } from "./history.js" */
+/** @import { Storage } from "./storage.js" */
+
+const ACK_AFTER = 200; // ms in which messages are acknowledged together
+const COUNT_AFTER = 300; // ms in which unread counts are asked for once
+const AGAIN_AFTER = 5000; // ms until a message is said again that the server could not take
+
+/** Errors of a message that pass by themselves. */
+const PASSING = new Set(["storage", "too_many", "full"]);
+
+export class Receiver {
+  #chat;
+  #connection;
+  #history;
+  #storage;
+  #ackTimer = 0;
+  #countTimer = 0;
+
+  /**
+   * @param {Chat} chat
+   * @param {Connection} connection
+   * @param {History} history
+   * @param {Storage} storage
+   */
+  constructor(chat, connection, history, storage) {
+    this.#chat = chat;
+    this.#connection = connection;
+    this.#history = history;
+    this.#storage = storage;
+    connection.on("frame", (frame) => this.#receive(frame));
+  }
+
+  /** @param {Frame} frame */
+  #receive(frame) {
+    const any = /** @type {any} */ (frame);
+    switch (frame.t) {
+      case "message":
+        return this.#message(any);
+      case "sent":
+        return this.#sent(any);
+      case "error":
+        return this.#error(any);
+      case "live":
+        this.#advance(any.seq);
+        return;
+      case "skipped":
+        return this.#skipped(any);
+      case "read":
+        return this.#read(any);
+      case "receipt":
+        return this.#receipt(any);
+      case "presence":
+        this.#chat.state.presence(any);
+        this.#chat.emit("people", null);
+        return;
+      case "happened":
+        return this.#happened(any);
+      case "renewed":
+        return this.#renewed(any);
+    }
+  }
+
+  /**
+   * Note how far the feed has come.
+   *
+   * @param {number} seq
+   */
+  #advance(seq) {
+    this.#chat.state.cursor = Math.max(this.#chat.state.cursor, seq);
+  }
+
+  /** @param {Message} message */
+  #message(message) {
+    this.#advance(message.seq);
+    this.acknowledge();
+    const mine = this.#chat.outbox.get(message.id);
+    if (mine) {
+      this.#chat.outbox.remove(message.id);
+      this.#chat.emit("sent", { pending: mine, message });
+    }
+    this.#put(message);
+  }
+
+  /** @param {Message} message */
+  #put(message) {
+    const { conversation, shown, counts } = this.#chat.state.message(message);
+    this.#history.keep(conversation, message);
+    if (shown) {
+      if (conversation !== this.#chat.current) conversation.trim();
+      this.#chat.emit("messages", { conversation, kind: "newer", messages: [message] });
+    }
+    if (counts) this.#chat.emit("arrived", { conversation, message });
+    this.#chat.emit("list", null);
+  }
+
+  /** @param {{id: string, seq: number, at: number}} sent */
+  #sent({ id, seq, at }) {
+    const pending = this.#chat.outbox.remove(id);
+    if (pending === undefined) return;
+    const { to, text, re, answer, choices, seconds } = pending;
+    const until = seconds === undefined ? undefined : at + seconds * 1000;
+    /** @type {Message} */
+    const message = { t: "message", seq, id, from: this.#chat.me, to, text, at, re, answer, choices, until };
+    this.#chat.emit("sent", { pending, message });
+    this.#put(message);
+  }
+
+  /** @param {{code: string, text: string, id?: string}} error */
+  #error({ code, text, id }) {
+    const pending = id === undefined ? undefined : this.#chat.outbox.get(id);
+    if (pending === undefined || id === undefined) {
+      this.#chat.emit("notice", { text, failed: true });
+    } else if (PASSING.has(code)) {
+      setTimeout(() => this.#chat.outbox.get(id) && this.#connection.send(sendFrame(pending)), AGAIN_AFTER);
+    } else {
+      this.#chat.outbox.fail(id, text);
+      const conversation = this.#chat.state.conversation(pending.to);
+      this.#chat.emit("pending", { conversation, pending, gone: false });
+    }
+  }
+
+  /** @param {{to: string, count: number, before: number}} skipped */
+  #skipped({ to, count }) {
+    const conversation = this.#chat.state.conversation(to);
+    conversation.unload();
+    conversation.unread += count;
+    this.count();
+  }
+
+  /** @param {{seq: number, of?: string, back?: boolean}} read */
+  #read({ seq, of, back = false }) {
+    const { state } = this.#chat;
+    const concerned = of === undefined ? [...state.conversations.values()] : [state.conversation(of)];
+    for (const conversation of concerned) state.readUpTo(conversation, seq, back);
+    this.count();
+    this.#chat.emit("list", null);
+  }
+
+  /** @param {Receipt} receipt */
+  #receipt(receipt) {
+    this.#chat.emit("receipts", this.#chat.state.receipt(receipt));
+  }
+
+  /** @param {Happened} happened */
+  #happened(happened) {
+    const conversation = this.#chat.state.happened(happened);
+    if (conversation === this.#chat.current) void this.#chat.describe(conversation);
+    this.#chat.emit("room", conversation);
+    this.#chat.emit("list", null);
+  }
+
+  /** @param {NameChange} change */
+  #renewed(change) {
+    const { state } = this.#chat;
+    state.renewed = Math.max(state.renewed, change.seq);
+    this.#advance(change.seq);
+    void this.#storage.put("settings", "renewed", state.renewed);
+    this.#chat.emit("renewed", change);
+  }
+
+  /** Acknowledge what has come, soon: nothing of it has to come again. */
+  acknowledge() {
+    if (this.#ackTimer) return;
+    this.#ackTimer = setTimeout(() => {
+      this.#ackTimer = 0;
+      this.#connection.send({ t: "ack", seq: this.#chat.state.cursor });
+    }, ACK_AFTER);
+  }
+
+  /** Ask for the unread counts, soon. */
+  count() {
+    clearTimeout(this.#countTimer);
+    this.#countTimer = setTimeout(() => void this.#ask(), COUNT_AFTER);
+  }
+
+  async #ask() {
+    const { state } = this.#chat;
+    try {
+      const { conversations } = await this.#connection.request({ t: "unread" });
+      for (const one of state.conversations.values()) one.unread = one.mentions = 0;
+      for (const { of, count, mentions } of conversations) {
+        Object.assign(state.conversation(of), { unread: count, mentions: mentions ?? 0 });
+      }
+      this.#chat.emit("list", null);
+    } catch (error) {
+      this.#chat.failed(error);
+    }
+  }
+}
