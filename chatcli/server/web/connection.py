@@ -19,7 +19,7 @@ from chatcli.server.security.account import Account
 from chatcli.server.security.prices import KIB, READ, REQUEST, REQUEST_PORTION, WASTE
 from chatcli.server.web.admission import Admission
 from chatcli.server.web.answers import Answers
-from chatcli.server.web.deadlines import IDLE, RequestDeadlines
+from chatcli.server.web.deadlines import IDLE, LOADED, RequestDeadlines
 from chatcli.server.web.lingering import LingeringWire
 from chatcli.server.web.table import responder
 
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE: Final = 128 * 1024  # bytes of a message of a WebSocket, unless frames may be longer
 
+_LOADING: Final = (Kind.PAGE, Kind.APP)
 _ANY: Final = ~Pause(0)
 _OURS: Final = Fault(
     HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong in the server: its operator finds the reason in its log."
@@ -263,6 +264,7 @@ class HttpConnection:
         """
         route = self._admission.identify(head)
         self._answers.begin(route.kind.name.lower())
+        self._deadlines.idle = LOADED if route.kind in _LOADING else IDLE
         self._admission.check(head, route.kind)
         if route.kind is Kind.WEBSOCKET:
             self._open_websocket(head)
@@ -394,7 +396,7 @@ class HttpConnection:
         elif self._responder is not None:
             responder = self._responder
             self._safely(lambda: responder.tick(seconds))
-        elif deadlines.age > IDLE:
+        elif deadlines.age > deadlines.idle:
             self._close()
 
     def _waits_for(self, unsent: int) -> bool:

@@ -7,6 +7,9 @@ from typing import Final
 REQUEST: Final = 30.0  # seconds for a whole request
 GAP: Final = 10.0  # seconds without a byte of it
 IDLE: Final = 60.0  # seconds between two requests
+# The same after the page of the chat or one of its files. A browser opens six connections for these and then needs none
+# of them, and all browsers of a class or a company may share an address.
+LOADED: Final = 10.0
 
 
 class RequestDeadlines:
@@ -16,15 +19,17 @@ class RequestDeadlines:
         age: seconds since the connection was opened.
 
     Attributes:
+        idle: seconds between the last request and the next one.
         age: seconds since the request began, or since the last one was answered.
         gap: seconds without a byte of it.
         stalled: seconds in which the caller has taken nothing of what it is sent.
     """
 
-    __slots__ = ("_unsent", "age", "gap", "stalled")
+    __slots__ = ("_unsent", "age", "gap", "idle", "stalled")
 
     def __init__(self, age: float) -> None:
         self._unsent = 0
+        self.idle = IDLE
         self.age = age
         self.gap = 0.0
         self.stalled = 0.0

@@ -324,6 +324,18 @@ def test_idle(still: ThreadServer) -> None:
         assert caller.hears_end()
 
 
+def test_idle_after_a_page(still: ThreadServer) -> None:
+    """Connections on which a browser has loaded the page are not kept for long: it has opened several."""
+    with RawCaller.of(still) as caller:
+        for path, status in (("/healthz", 200), ("/ops", 200), ("/-/app/0123456789abcdef/main.js", 404)):
+            assert caller.asks("GET", path, accept="text/html").status == status
+            wait_until(still, reading=False)
+            pass_ticks(still, 9)
+            assert still.run(lambda: http_of(still)) is not None
+        pass_ticks(still, 2)
+        assert caller.hears_end()
+
+
 def test_no_reader(still: ThreadServer) -> None:
     """A caller that takes none of its answers is read no more, and cut off after a while."""
     still.hub.rate_limits.clock = itertools.count(0, 1000).__next__  # no allowance is used up
