@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
 
-from chatcli.cli.environment import is_forwarded, program, reachable
+from chatcli.cli.environment import invited_page, is_forwarded, is_here, program, reachable
 from chatcli.codespaces import codespace
 from chatcli.protocol.values.address import DEFAULT_HOST, SCHEMES, Address, is_loopback
 from chatcli.protocol.values.authority import Authority, parse_authority
@@ -14,6 +15,8 @@ from chatcli.protocol.values.text import command_line
 
 if TYPE_CHECKING:
     from chatcli.server.app import Serving, Settings
+
+_HTTPS: Final = SCHEMES["https"]
 
 
 def greeting(serving: Serving, settings: Settings) -> str:
@@ -24,7 +27,7 @@ def greeting(serving: Serving, settings: Settings) -> str:
     pin = () if is_loopback(first.host) else ("--pin", fingerprint)
     join = [command_line(*program(first), "join", "--server", str(first), *pin)]
     if settings.web:
-        join += _in_browser(serving, settings, first)
+        join += _in_browser(serving, settings)
     if others:
         join.append(f"It can also be reached at {', '.join(map(str, others))}.")
     join += _forwarded(serving)
@@ -38,44 +41,36 @@ def greeting(serving: Serving, settings: Settings) -> str:
     return "\n".join([serving_on, *join, *([insecure] if settings.insecure else []), *serving.warnings])
 
 
-def _in_browser(serving: Serving, settings: Settings, first: Address) -> list[str]:
-    """Return the address of the page, and the ways past a browser's warning of the server's own certificate.
+def _in_browser(serving: Serving, settings: Settings) -> list[str]:
+    """Return the address of the page, and the ways past a browser's warning of the server's own certificate."""
+    page = invited_page(serving.addresses, os.environ)
+    direct = not (is_here(page) or settings.proxies or _forwarded_host(serving))
+    own_certificate = settings.tls_cert is None
+    names = settings.web_names or (serving.names if direct and not own_certificate else ())
+    pages = list(_pages(names, page.port if direct else _HTTPS)) or [f"{page}/"]
+    shown = [f"In a browser: {' or '.join(pages)}"]
+    return [*shown, *_past_the_warning(serving, page)] if direct and own_certificate else shown
+
+
+def _pages(names: Iterable[str], port: int) -> Iterator[str]:
+    """Yield the address of the page under each name.
 
     Args:
-        serving: the server.
-        settings: its settings.
-        first: its first address.
+        names: names of the server, each with a port if browsers reach it at another one; wildcards are left out.
+        port: the port of the others.
     """
-    direct = not (is_loopback(first.host) or settings.proxies or _forwarded_host(serving))
-    addresses = [f"https://{name}/" for name in _names(serving, settings, first, direct=direct)]
-    scheme = "https" if direct else "http"
-    shown = [f"In a browser: {' or '.join(addresses or [f'{scheme}://{first}/'])}"]
-    return [*shown, *_past_the_warning(serving, first)] if direct and settings.tls_cert is None else shown
+    for name in names:
+        if found := parse_authority(name):
+            at = found.port or port
+            yield f"https://{Authority(found.host, None if at == _HTTPS else at)}/"
 
 
-def _names(serving: Serving, settings: Settings, first: Address, *, direct: bool) -> list[Authority]:
-    """Return the names that browsers know the server by: of its forwarded port, those given, or the certificate's."""
-    if host := _forwarded_host(serving):
-        return [Authority(host, None)]
-    words = settings.web_names
-    if not words and direct and settings.tls_cert is not None:
-        words = serving.names
-    found = [authority for word in words if (authority := parse_authority(word))]
-    port = first.port if direct else SCHEMES["https"]
-    return [_with_port(authority.host, authority.port or port) for authority in found]
-
-
-def _with_port(host: str, port: int) -> Authority:
-    """Return a name as it stands in an address with https."""
-    return Authority(host, None if port == SCHEMES["https"] else port)
-
-
-def _past_the_warning(serving: Serving, first: Address) -> list[str]:
+def _past_the_warning(serving: Serving, page: Address) -> list[str]:
     """Return the ways past a browser's warning, and around it."""
     tunnel = ""
     if any(is_forwarded(address) for address in serving.addresses):  # else it would end where nobody listens
-        port = first.port
-        tunnel = f', nor at http://localhost:{port}/ after "ssh -L {port}:localhost:{port} {first.host}"'
+        port = page.port
+        tunnel = f', nor at http://localhost:{port}/ after "ssh -L {port}:localhost:{port} {page.host}"'
     return [
         "The browser warns of this server's certificate. Continue if it shows this SHA-256 fingerprint:",
         f"    {serving.certificate}",

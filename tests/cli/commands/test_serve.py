@@ -76,6 +76,7 @@ def test_browsers_on_other_machines(tmp_path: Path, far: str) -> None:
     certificate = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
     named = ["In a browser: https://chat.example:8080/"]
     assert in_browser(tmp_path / "data", "--host", far, *certificate) == named
+    assert in_browser(tmp_path / "data", "--host", "127.0.0.1", "--host", far, *certificate) == named
     proxy = ["--proxy", "192.0.2.7"]
     assert in_browser(tmp_path / "data", "--host", far, *proxy, "--web-name", "chat.example") == [
         "In a browser: https://chat.example/"
