@@ -43,6 +43,10 @@ _ONCE: Final = frozenset(
 )  # fmt: skip
 
 
+#: Headers of requests that come through a proxy, which has its own TLS.
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via")
+
+
 class Head(NamedTuple):
     """A request without its body.
 
@@ -76,6 +80,11 @@ class Head(NamedTuple):
     def takes_gzip(self) -> bool:
         """Whether the answer may be compressed with gzip."""
         return self._names("accept-encoding", "gzip")
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether the request says that it came through a proxy."""
+        return any(name in self.headers for name in _FORWARDED)
 
     def _names(self, header: str, wanted: str) -> bool:
         """Return whether a list of what the caller takes names something; that it takes anything is not enough."""

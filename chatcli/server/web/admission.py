@@ -90,13 +90,19 @@ class Admission:
         """
         if self._readable and kind not in _ALSO_PLAIN:
             raise without_tls(head, kind)
+        if self._plain and self._site.page is not None and kind is Kind.PAGE and head.wants_html and not head.forwarded:
+            raise without_tls(head, kind)  # browsers let no page use keys otherwise, whatever the operator allows
         check_origin(head, kind, self._site.origins)
 
     @property
     def _readable(self) -> bool:
+        """Whether others on the way may read what comes, and the operator has not allowed that."""
+        return self._plain and not self._site.insecure
+
+    @property
+    def _plain(self) -> bool:
         """Whether others on the way may read what comes. A believed proxy has seen to that."""
-        private = self._secure or self.believed or self._site.insecure
-        return not private and not is_loopback(self._peer.host)
+        return not (self._secure or self.believed or is_loopback(self._peer.host))
 
     def hand_over(self, head: Head) -> None:
         """Prepare the opening for the first word in a WebSocket that a request has opened."""

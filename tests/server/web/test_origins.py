@@ -188,11 +188,15 @@ def test_plain_from_elsewhere(tmp_path: Path, far: str) -> None:
 
 
 def test_insecure(tmp_path: Path, far: str) -> None:
-    """The operator may do without."""
+    """The operator may do without; a page in a browser cannot, unless a proxy in front of the server has TLS."""
     with ThreadServer(tmp_path, host="0.0.0.0", insecure=True) as server:
         with RawCaller(Address(far, server.address.port)) as caller:
             assert caller.asks("GET", "/").status == 200
             assert caller.asks("POST", "/ops", b"hi").status == 401
+            page = caller.asks("GET", "/ops", accept="text/html")
+            assert (page.status, page.headers["location"]) == (308, f"https://{far}:{server.address.port}/ops")
+            through_a_proxy = caller.asks("GET", "/ops", accept="text/html", x_forwarded_proto="https")
+            assert through_a_proxy.status == 200
 
 
 def test_plain_from_a_proxy(tmp_path: Path, far: str) -> None:

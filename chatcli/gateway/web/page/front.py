@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-from collections.abc import Mapping
 from typing import Final
 
 from chatcli.gateway.web.answers import TEXT, Content
@@ -16,8 +15,6 @@ from chatcli.protocol.values.authority import Authority, parse_authority
 from chatcli.protocol.values.text import command_line
 
 _HTML: Final = "text/html; charset=utf-8"
-#: Headers of requests that come through a proxy, which has its own TLS.
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "via")
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
@@ -84,9 +81,9 @@ def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool, ch
         secure: whether the request came within TLS.
         chat: whether browsers get the page of the chat.
     """
-    address, base = _addresses(head.headers, forwarded, secure=secure)
+    address, base = _addresses(head, forwarded, secure=secure)
     # A proxy has a certificate of its own, and no authority knows the server's.
-    direct = secure and not any(name in head.headers for name in _FORWARDED)
+    direct = secure and not head.forwarded
     pin = f' -k --pinnedpubkey "sha256//{fingerprint.partition(":")[2]}="' if direct else ""
     words = {
         "command": command_line("chatcli", "join", "--server", address).strip(),
@@ -100,10 +97,10 @@ def front_page(head: Head, fingerprint: str, forwarded: str, *, secure: bool, ch
     return Content(_HTML, _PAGE.format(style=_STYLE, **escaped).encode(), _HEADERS)
 
 
-def _addresses(headers: Mapping[str, str], forwarded: str, *, secure: bool) -> tuple[str, str]:
+def _addresses(head: Head, forwarded: str, *, secure: bool) -> tuple[str, str]:
     """Return the server's address for the program, and that for HTTP, as the caller has reached it."""
-    own = parse_authority(headers.get("host", ""))
-    if any(name in headers for name in _FORWARDED):
+    own = parse_authority(head.headers.get("host", ""))
+    if head.forwarded:
         named = parse_authority(forwarded) or own
         return (f"https://{named}", f"https://{named}") if named is not None else ("HOST", "https://HOST")
     if own is None:
