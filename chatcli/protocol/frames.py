@@ -48,7 +48,7 @@ Present = Literal["refuse", "takeover", "attach"]
 RoomKind = Literal["open", "private", "announcement"]
 Where = Literal["here", "away", "gone"]
 Renewal = Literal["key", "recovered", "released", "taken"]
-Scope = Literal["send", "read", "all", "metrics"]
+Scope = Literal["send", "read", "all", "metrics", "recover"]
 Happening = Literal[
     "joined",
     "left",
@@ -74,9 +74,9 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     ``key`` is the Ed25519 public key that the client will prove. ``since`` resumes after that ``seq``; without it the
     feed starts after the last message that this user has acknowledged. ``present`` says what to do if the user's
     ``join`` is open elsewhere; one of the same ``client`` (a new value per start) is replaced in any case. ``link`` is
-    a code from another device of the user, ``invite`` one from the operator. ``newest`` limits the missed messages of
-    each room to that number of the newest; without it the feed is complete. With ``receipts`` false, others do not
-    learn what the user has read on this connection.
+    a code from another device of the user or a recovery token, ``invite`` a code from the operator. ``newest`` limits
+    the missed messages of each room to that number of the newest; without it the feed is complete. With ``receipts``
+    false, others do not learn what the user has read on this connection.
 
     ``revision`` is the newest revision of the protocol that the client knows. From 1 on it says with ``read`` what was
     read, and its ``ack`` means only that it has received messages; below that, an ``ack`` counts as ``read``, too.
@@ -316,7 +316,8 @@ class MakeToken(Struct, tag_field="t", tag="token", gc=False, omit_defaults=True
     """Asks for a token, with which a program without a key may do part of what the user may.
 
     ``scope`` says what: ``send`` messages, ``read``, or ``all``. The first two can be limited ``to`` rooms and people.
-    The token ends after ``seconds``, or never.
+    The token ends after ``seconds``, or never. One to ``recover`` is for people: as a ``link`` in ``hello`` it adds a
+    key, once.
     """
 
     label: Annotated[str, Meta(max_length=MAX_LABEL)] = ""

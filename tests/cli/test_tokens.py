@@ -229,3 +229,48 @@ def test_nothing_prints_a_token() -> None:
     """Not even a traceback with its object."""
     text = token_text(bytes(20))
     assert text not in repr(Token(text))
+
+
+# Recovery tokens
+
+
+def test_recovery(server: ThreadServer, alice: Caller, job: dict[str, str]) -> None:
+    """A token from the list of things to keep lets a new device in, once, under the same name."""
+    where = ("--server", str(server.address), "--user", "alice")
+    done = chatcli("key", "token", "--scope", "recover", "--label", "in the safe", *where)
+    token = done.stdout.strip()
+    assert (done.returncode, token[:4]) == (0, "cct_")
+    assert f"chatcli join --user alice --server {server.address} --link cct_…" in done.stderr
+    assert "once, for ever" in done.stderr
+    assert token not in done.stderr
+    record = json.loads(chatcli("key", "tokens", "--json", *where).stdout)
+    assert (record["scope"], record["until"], record["label"]) == ("recover", None, "in the safe")
+    wrong = token[:-1] + ("0" if token[-1] != "0" else "1")
+    refused = chatcli("join", *where, "--attach", "--link", wrong, stdin=b"", **job)
+    assert (refused.returncode, "typing error" in refused.stderr) == (2, True)
+    joined = chatcli("join", *where, "--attach", "--link", token, stdin=b"alice: back again\n", **job)
+    assert (joined.returncode, alice.texts(1)) == (0, ["back again"])
+    assert chatcli("key", "tokens", *where).stdout == ""
+    assert len(chatcli("key", "list", *where).stdout.splitlines()) == 2
+    again = chatcli("join", *where, "--attach", "--link", token, stdin=b"", **job)
+    assert again.returncode == 0  # the device has its key, and needs no token any more
+    other = job | {"XDG_CONFIG_HOME": job["XDG_CONFIG_HOME"] + "-other"}
+    refused = chatcli("join", *where, "--attach", "--link", token, stdin=b"", **other)
+    assert (refused.returncode, "one works once" in refused.stderr) == (4, True)
+
+
+def test_recovery_token_in_the_environment(server: ThreadServer, alice: Caller, job: dict[str, str]) -> None:
+    """It does nothing there, and the sentence says what it is for."""
+    token = made(server, "--scope", "recover", "--expires", "30d")
+    refused = run(job, token, "send", "bob", "hello")
+    assert (refused.returncode, '"chatcli join --link"' in refused.stderr) == (4, True)
+    assert alice.asks("tokens")["tokens"][0]["until"]
+
+
+def test_recovery_token_is_not_limited(server: ThreadServer, alice: Caller) -> None:
+    """It is for a name, and not for rooms."""
+    done = chatcli(
+        "key", "token", "--scope", "recover", "--to", "#ops", "--server", str(server.address), "--user", "alice"
+    )
+    assert done.returncode != 0
+    assert alice.asks("tokens")["tokens"] == []

@@ -70,7 +70,8 @@ class JoinOptions(NamedTuple):
     "--link",
     type=TextType(),
     metavar="CODE",
-    help='Your code from "chatcli key link" on another device, or from the operator if your key is lost.',
+    help='Your code from "chatcli key link" on another device, or from the operator if your key is lost; or a recovery '
+    "token.",
 )
 @click.option("--invite", type=TextType(), metavar="CODE", help="A newcomer's code from the operator.")
 @click.option(
@@ -115,6 +116,8 @@ def command(options: JoinOptions, account: Account) -> None:
     from chatcli.errors import UnknownServer
 
     account.require_key()
+    if options.link:
+        _check_code(options.link)
     named = account.server
     server = canonical(named._replace(host=options.host or named.host, port=options.port or named.port))
     login = Login(server=server, user=account.user or "", trust=account.trust).with_identity()
@@ -134,6 +137,18 @@ def command(options: JoinOptions, account: Account) -> None:
     except UnknownServer as unknown:
         login.trust.confirm(server, unknown)
         talk(login, chat, preferences)
+
+
+def _check_code(code: str) -> None:
+    """Raise if a code is a recovery token with a typing error, which the server would count as a wrong one.
+
+    Raises:
+        InputError: it is.
+    """
+    from chatcli.protocol.values.tokens import check_token, resembles_token
+
+    if resembles_token(code):
+        check_token(code)
 
 
 def _arrival(options: JoinOptions, login: Login) -> Arrival:

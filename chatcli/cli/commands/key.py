@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
 from chatcli.cli.options.shared import (
     SCOPES,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Scope, TokenInfo
 
 _MEANING: Final = {"send": "sends", "read": "reads", "all": "does all but manage keys, tokens and people"}
+_SCOPES: Final = {**SCOPES, "recover": "adding a key to your name, once"}
 
 
 @click.group("key")
@@ -166,7 +168,7 @@ def list_(as_json: bool, account: Account) -> None:
 
 
 @command.command("token", short_help="Print a token for a program without a key.")
-@token_options(expires="90d", scopes=SCOPES)
+@token_options(expires="90d", scopes=_SCOPES)
 @json_option("token, id, until (RFC 3339, or null).")
 @user_option()
 @server_options
@@ -180,12 +182,22 @@ def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as
     \b
     chatcli key token --label "deploy hook" --to '#ops'
     CHATCLI_TOKEN=cct_… chatcli send '#ops' "deployed"
+
+    With --scope recover the token is for you, for the day when your key is lost: it lets one device have your name, and
+    is used up then. It never ends unless you say something else. Keep it as you keep a password, not on this device.
+
+    \b
+    chatcli key token --scope recover --label "in the safe"
+    chatcli join --user alice --link cct_…
     """
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import MakeToken, Token
     from chatcli.protocol.values.text import command_line
 
     account.require_key()
+    recovers = scope == "recover"
+    if recovers and click.get_current_context().get_parameter_source("seconds") is ParameterSource.DEFAULT:
+        seconds = 0
     request = MakeToken(label or "", scope, list(to), seconds or None, 1)
     with account.login() as login:
         made = Client(login).request(request, Token)
@@ -197,11 +209,18 @@ def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as
         print_json(Record(made.token, made.id, moment(made.until) if made.until else None))
         return
     click.echo(made.token)
-    where = f"for {' and '.join(to)} only" if to else "everywhere"
-    notice(
-        f"Token {made.id}: {_MEANING[scope]}, {where}, {_until(made.until)}. It is not shown again. To end it:\n"
-        f"{command_line('chatcli', 'key', 'revoke', made.id, *in_use())}"
-    )
+    end = f"To end it:\n{command_line('chatcli', 'key', 'revoke', made.id, *in_use())}"
+    if recovers:
+        where = ("--user", account.name, "--server", str(account.server))
+        join = command_line("chatcli", "join", *where, "--link")
+        notice(
+            f"Recovery token {made.id}: whoever has it can add a key to your name, once, {_until(made.until)}. "
+            f"Keep it as you keep a password, not on this device. It is not shown again. To use it elsewhere:\n"
+            f"{join} cct_…\n{end}"
+        )
+        return
+    places = f"for {' and '.join(to)} only" if to else "everywhere"
+    notice(f"Token {made.id}: {_MEANING[scope]}, {places}, {_until(made.until)}. It is not shown again. {end}")
 
 
 def _until(until: int | None) -> str:

@@ -190,7 +190,7 @@ class TokenInfo(Struct, frozen=True, kw_only=True):
     """A token that speaks under your name."""
 
     id: Annotated[str, about("its name, for `key revoke`")]
-    scope: Annotated[Literal["send", "read", "all", "metrics"], about("what it is good for")]
+    scope: Annotated[Literal["send", "read", "all", "metrics", "recover"], about("what it is good for")]
     label: Annotated[str, about("your words for it; may be empty")]
     to: Annotated[list[str] | None, about("the rooms and people that it is limited to; null: everywhere")]
     since: Annotated[Time, about("the time when it was made")]

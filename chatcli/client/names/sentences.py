@@ -30,7 +30,9 @@ def sentence(change: NameChange, moment: str) -> str:
 
 def own_device(moment: str) -> str:
     """Return the sentence about a device of the user's that was added at a time, without its full stop."""
-    return f"Your name has had one more key since {moment}: a device was added with one of your keys"
+    return (
+        f"Your name has had one more key since {moment}: a device was added with one of your keys or a recovery token"
+    )
 
 
 def _operator(name: str) -> str:

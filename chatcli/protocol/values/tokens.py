@@ -25,6 +25,11 @@ def token_text(secret: bytes) -> str:
     return f"{_PREFIX}{digits}{_checksum(digits)}"
 
 
+def resembles_token(text: str) -> bool:
+    """Return whether a text is meant as a token: other codes do not begin so."""
+    return text.lstrip().startswith(_PREFIX)
+
+
 def check_token(text: str) -> str:
     """Return a token as it was typed, without white space around it.
 

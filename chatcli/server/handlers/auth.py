@@ -28,6 +28,7 @@ from chatcli.protocol.keys import (
 from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
 from chatcli.protocol.values.names import Name, check_name
 from chatcli.protocol.values.text import command_line, device_label, printable_line
+from chatcli.protocol.values.tokens import resembles_token
 from chatcli.server import slices
 from chatcli.server.handlers.free_names import next_free_name
 from chatcli.server.refusals import unknown_user
@@ -36,12 +37,13 @@ from chatcli.store.records import DropKey, KeyRecord, ignore
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
-    from chatcli.server.model import Connection, User
+    from chatcli.server.model import Connection, Token, User
     from chatcli.store.records import OnWritten
 
 logger = logging.getLogger(__name__)
 
 _MOST_KEYS: Final = 50  # of one name
+_USED_UP: Final = "This token has been used."
 REVOKED: Final = "The key of this device was revoked."
 _AT_ONCE: Final = 100  # connections that are closed in one tick of the loop
 
@@ -304,7 +306,7 @@ def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: s
 
 
 def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> None:
-    """Log in under a name that exists; a new key needs a link code.
+    """Log in under a name that exists; a new key needs a link code or a recovery token.
 
     Raises:
         Refused: the code is wrong, the name has too many keys, or its ``join`` is open elsewhere.
@@ -312,8 +314,8 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
     hello, _, key, _ = claimant
     is_new = not user.has(key) and not user.is_adding(key)
     recovery = hub.recoveries.find(user.key, hello.link) if is_new else None
-    if is_new and user.owned and recovery is None:
-        _check_link(hub, session, user, hello.link)
+    vouched = is_new and user.owned and recovery is None
+    token = _check_link(hub, session, user, hello.link) if vouched else None
     replaces = recovery is not None and not recovery.keep
     if replaces:
         hello.present = "takeover"  # whoever holds an old key is sent away
@@ -323,13 +325,15 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
         return
     if len(user.keys) + len(user.adding) >= _MOST_KEYS and not replaces:
         raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_KEYS} keys: revoke one that is not needed any more.")
-    vouched = user.owned and recovery is None
     if vouched:
         hub.rate_limits.record_link(user)
     hub.link_codes.discard(user)
     # Whoever holds an old key may be adding another one, which is written first.
     before = [*user.usable_keys(), *filter(user.is_adding, user.adding)] if replaces else []
     _add_key(hub, user, claimant)
+    if token is not None:  # it goes with the same batch as the key comes: it adds one, or none
+        hub.tokens.revoke(token, _USED_UP)
+        logger.info("%s has added a key to %s with the token %s", session.peer, user.name, token.id)
     if vouched:
         hub.names.record(user, "key", cause=session)
     if recovery is not None:
@@ -374,12 +378,24 @@ def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
     return user
 
 
-def _check_link(hub: Hub, session: Connection, user: User, code: str) -> None:
+def _check_link(hub: Hub, session: Connection, user: User, code: str) -> Token | None:
+    """Raise unless a new key may be added to a user; return the recovery token for it, if it is not a link code.
+
+    Raises:
+        Refused: the code or the token is wrong, or the key that has made the token is banned.
+    """
+    token = None
     try:
-        hub.link_codes.check(user, code)
+        if resembles_token(code):
+            token = hub.tokens.find_recovery(user, code)
+        else:
+            hub.link_codes.check(user, code)
     except Refused:
         hub.rate_limits.record_failure(session.caller)
         raise
+    if token is not None:
+        hub.moderation.check_ban(Name(user.name, user.key), token.key)
+    return token
 
 
 def _add_key(hub: Hub, user: User, claimant: Claimant) -> None:

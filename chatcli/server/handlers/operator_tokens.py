@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from chatcli.server.hub import Hub
     from chatcli.server.model import Room, Token, User
 
+_RECOVERY: Final = (
+    'Recovery tokens are made by their owners, with "chatcli key token". You let somebody in whose key is lost with '
+    '"chatcli admin link NAME".'
+)
 _REVOKED: Final = "An operator has revoked the token of this connection."
 
 
 def _token(command: Command) -> None:
     """Make a token for a name that belongs to no key; the name is made if it is free."""
     hub, request = command.hub, command.request
+    if request.scope == "recover":
+        raise Refused(codes.NOT_ALLOWED, _RECOVERY)
     check_terms(request.scope, request.places, request.label)
     places = [_place(hub, name) for name in request.places]
     user, new = _find_or_create(hub, request.to)

@@ -85,7 +85,7 @@ def check_terms(scope: f.Scope, places: list[str], label: str) -> None:
     Raises:
         Refused: it cannot.
     """
-    if scope in ("all", "metrics") and places:
+    if scope in ("all", "metrics", "recover") and places:
         raise Refused(codes.INVALID, _LIMITED.format(scope))
     if label != printable_line(label):
         raise Refused(codes.INVALID, "The label of a token is one line of text.")

@@ -60,6 +60,7 @@ PERMITTED: Final[Mapping[f.Scope, Mapping[type, _Place]]] = {
     "read": _READ,
     "all": _ALL,
     "metrics": _ALWAYS,
+    "recover": {},
 }
 
 #: Purposes of a connection for which each scope is enough.
@@ -68,12 +69,14 @@ _PURPOSES: Final[Mapping[f.Scope, frozenset[f.Purpose]]] = {
     "read": frozenset({"send", "query", "listen"}),
     "all": frozenset({"send", "query", "listen", "join"}),
     "metrics": frozenset({"query"}),
+    "recover": frozenset(),
 }
 _GOOD_FOR: Final[Mapping[f.Scope, str]] = {
     "send": "sends messages, and does nothing else",
     "read": "reads, and does nothing else",
     "all": "does not manage keys, tokens, people or rooms",
     "metrics": "reads the metrics of the server, and does nothing else",
+    "recover": 'adds a key to its name, with "chatcli join --link", and does nothing else',
 }
 
 

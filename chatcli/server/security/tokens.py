@@ -86,6 +86,21 @@ class Tokens:
         token = self._by_digest.get(token_digest(text))
         return token if token is not None and token.valid(self._clock()) else None
 
+    def find_recovery(self, user: User, text: str) -> Token:
+        """Return the token with which a new key may be added to a user. The caller revokes the token after use.
+
+        Raises:
+            Refused: it is none, or is not valid.
+        """
+        token = self.find(text.strip())
+        if token is None or token.user is not user or token.scope != "recover":
+            text = (
+                f"That is no recovery token of {user.name}, or not any more: one works once. Check its spelling. "
+                f'Another one comes from "chatcli key token --scope recover" where you are {user.name} already.'
+            )
+            raise Refused(codes.BAD_CODE, text)
+        return token
+
     def of(self, user: User) -> list[Token]:
         """Return the valid tokens of a user, the oldest first."""
         now = self._clock()

@@ -102,7 +102,9 @@ def test_release_is_listed(chat: Dialogue) -> None:
 def test_own_device(chat: Dialogue) -> None:
     """One's own other devices are told."""
     (notice,) = shown(hears(chat, changed("key", user="Alice")))
-    assert notice == "Your name has had one more key since 12:00: a device was added with one of your keys"
+    assert notice == (
+        "Your name has had one more key since 12:00: a device was added with one of your keys or a recovery token"
+    )
 
 
 def test_named_operator(chat: Dialogue) -> None:
