@@ -89,6 +89,9 @@ def test_code_of_a_hostile_server(tmp_path: Path) -> None:
         assert shlex.split(command)[-2] == "--link"
         paste(command, tmp_path)
     assert not (tmp_path / "hacked").exists()
+    with Impostor(answer) as address:
+        done = chatcli("key", "link", "--user", "alice", "--server", str(address), "--web")
+    assert re.fullmatch(r"http://[\w.:]+/#name=alice&link=x%3B[\w.%-]+\n", done.stdout), done.stdout
 
 
 def test_unquoted_text(server: ThreadServer, tmp_path: Path) -> None:

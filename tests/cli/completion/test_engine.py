@@ -63,6 +63,12 @@ def test_people() -> None:
     assert zsh("send", "z") == ["", "Zoë"]
 
 
+@pytest.mark.parametrize("command", [("key", "link"), ("admin", "invite"), ("admin", "link")])
+def test_address_for_a_browser(command: tuple[str, str]) -> None:
+    """The option is offered."""
+    assert [line.partition(":")[0] for line in zsh(*command, "--w")] == ["", "--web"]
+
+
 def test_impossible_times(tmp_path: Path) -> None:
     """They are left out, as anyone can write to the file."""
     lines = [f"@n{place}\t\t{at}\n" for place, at in enumerate((1, int(time.time()), int(time.time()) + 90, "9" * 15))]
