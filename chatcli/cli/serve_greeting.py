@@ -26,8 +26,8 @@ def greeting(serving: Serving, settings: Settings) -> str:
     first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
     pin = () if is_loopback(first.host) else ("--pin", fingerprint)
     join = [command_line(*program(first), "join", "--server", str(first), *pin)]
-    if settings.web:
-        join += _in_browser(serving, settings)
+    if found := pages(serving, settings):
+        join += _in_browser(serving, settings, found)
     if others:
         join.append(f"It can also be reached at {', '.join(map(str, others))}.")
     join += _forwarded(serving)
@@ -41,15 +41,28 @@ def greeting(serving: Serving, settings: Settings) -> str:
     return "\n".join([serving_on, *join, *([insecure] if settings.insecure else []), *serving.warnings])
 
 
-def _in_browser(serving: Serving, settings: Settings) -> list[str]:
-    """Return the address of the page, and the ways past a browser's warning of the server's own certificate."""
+def pages(serving: Serving, settings: Settings) -> list[str]:
+    """Return the addresses of the page; none if the server has no page."""
+    if not settings.web:
+        return []
     page = invited_page(serving.addresses, os.environ)
-    direct = not (is_here(page) or settings.proxies or _forwarded_host(serving))
-    own_certificate = settings.tls_cert is None
-    names = settings.web_names or (serving.names if direct and not own_certificate else ())
-    pages = list(_pages(names, page.port if direct else _HTTPS)) or [f"{page}/"]
-    shown = [f"In a browser: {' or '.join(pages)}"]
-    return [*shown, *_past_the_warning(serving, page)] if direct and own_certificate else shown
+    direct = _is_direct(serving, settings)
+    names = settings.web_names or (serving.names if direct and settings.tls_cert is not None else ())
+    return list(_pages(names, page.port if direct else _HTTPS)) or [f"{page}/"]
+
+
+def _is_direct(serving: Serving, settings: Settings) -> bool:
+    """Return whether browsers on other machines reach the server with nothing between."""
+    page = invited_page(serving.addresses, os.environ)
+    return not (is_here(page) or settings.proxies or _forwarded_host(serving))
+
+
+def _in_browser(serving: Serving, settings: Settings, found: list[str]) -> list[str]:
+    """Return the addresses of the page, and the ways past a browser's warning of the server's own certificate."""
+    shown = [f"In a browser: {' or '.join(found)}"]
+    if not _is_direct(serving, settings) or settings.tls_cert is not None:
+        return shown
+    return [*shown, *_past_the_warning(serving, invited_page(serving.addresses, os.environ))]
 
 
 def _pages(names: Iterable[str], port: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The options of the last ``chatcli serve`` over a data directory, which it records there when it is ready."""
+"""The last ``chatcli serve`` over a data directory: its options and its pages, recorded there when it is ready."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 
 logger = logging.getLogger(__name__)
 
@@ -47,28 +48,37 @@ def _written(param: click.Parameter, value: object) -> str:
     return str(value)
 
 
-def record(directory: Path, options: list[str]) -> None:
-    """Record the options in a data directory; if that fails, the server runs nevertheless."""
-    import msgspec
+class _Record(msgspec.Struct, omit_defaults=True):
+    serve: list[str]
+    pages: list[str] | None = None  # None from versions that had none
 
+
+def record(directory: Path, options: list[str], pages: list[str]) -> None:
+    """Record the options and the addresses of the page; if that fails, the server runs nevertheless."""
     from chatcli.store.files import atomic_write
 
     try:
         with atomic_write(directory / _FILE) as path:
-            path.write_bytes(msgspec.json.encode({"serve": options}) + b"\n")
+            path.write_bytes(msgspec.json.encode(_Record(options, pages)) + b"\n")
     except OSError as error:
         logger.info("cannot record the options in %s: %s", directory / _FILE, error.strerror)
 
 
 def recorded(directory: Path) -> list[str] | None:
     """Return the options that were recorded in a data directory; None if there are none that can be read."""
-    import msgspec
+    found = _read(directory)
+    return None if found is None else found.serve
 
-    class Recorded(msgspec.Struct):
-        serve: list[str]
 
+def recorded_pages(directory: Path) -> list[str] | None:
+    """Return the addresses of the page as recorded in a data directory; None if there are none that can be read."""
+    found = _read(directory)
+    return None if found is None else found.pages
+
+
+def _read(directory: Path) -> _Record | None:
     try:
         with (directory / _FILE).open("rb") as file:
-            return msgspec.json.decode(file.read(_LONGEST), type=Recorded).serve
+            return msgspec.json.decode(file.read(_LONGEST), type=_Record)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None

@@ -217,6 +217,8 @@ def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | No
     from chatcli.cli.output.page_link import print_page_link
     from chatcli.protocol.values.page_links import Fragment, page_url
 
+    if web:
+        _require_page()
     if len(names) > 1:
         _check_known(names)
     for name in names:
@@ -276,6 +278,8 @@ def invite(uses: int, seconds: int, server: str | None, web: bool, as_json: bool
     from chatcli.cli.output.page_link import print_page_link
     from chatcli.protocol.values.page_links import Fragment, page_url
 
+    if web:
+        _require_page()
     (row,) = _ask("invite", uses=uses, seconds=seconds)
     row["command"] = _join(row, server, ("--invite", row["code"]))
     page = _page(row, server)
@@ -378,14 +382,30 @@ def _join(row: Row, server: str | None, options: tuple[str, ...]) -> str:
     return command_line(*words).strip()
 
 
+def _require_page() -> None:
+    """Raise if the server has no page, before there is a code.
+
+    Raises:
+        click.UsageError: it was started without.
+    """
+    from chatcli.cli.serve_record import recorded_pages
+
+    if recorded_pages(data_directory()) == []:
+        raise click.UsageError("This server has no page for browsers: it was started with --no-web. Drop --web.")
+
+
 def _page(row: Row, server: str | None) -> Address:
-    """Return the address at which others find the server's page."""
+    """Return the address at which others find the server's page: as given, as ``serve`` prints it, or as it listens."""
     import os
 
-    from chatcli.cli.environment import invited_page, page_of
+    from chatcli.cli.environment import invited_page, is_here, page_of
+    from chatcli.cli.serve_record import recorded_pages
 
     bound = [parse_address(text) for text in row["addresses"]]
-    return page_of(parse_address(server, bound[0].port), os.environ) if server else invited_page(bound, os.environ)
+    if server:
+        return page_of(parse_address(server, bound[0].port), os.environ)
+    printed = [parse_address(page) for page in recorded_pages(data_directory()) or ()]
+    return next((page for page in printed if not is_here(page)), None) or invited_page(bound, os.environ)
 
 
 def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -> None:  # noqa: ANN401 (as Request's)

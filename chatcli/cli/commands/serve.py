@@ -168,7 +168,7 @@ def command(options: ServeOptions) -> None:
     import logging
 
     from chatcli.cli.output.server_log import LogOutput
-    from chatcli.cli.serve_greeting import greeting
+    from chatcli.cli.serve_greeting import greeting, pages
     from chatcli.cli.serve_record import options_in_use, record
     from chatcli.server import app
 
@@ -181,7 +181,7 @@ def command(options: ServeOptions) -> None:
     words = options_in_use(click.get_current_context())
 
     def ready(serving: Serving) -> None:
-        record(settings.data, words)
+        record(settings.data, words, pages(serving, settings))
         output.write(greeting(serving, settings))
 
     try:

@@ -15,7 +15,7 @@ from chatcli.protocol.values.page_links import Fragment, parse_fragment
 from tests.addresses import own_address
 from tests.forwarder import Forwarder
 from tests.here import run_here
-from tests.support import TestKey, ThreadServer, chatcli
+from tests.support import TestKey, ThreadServer, chatcli, serving
 from tests.terminal import Terminal
 
 CODESPACE: Final[dict[str, Any]] = {"CODESPACES": "true", "CODESPACE_NAME": "fluffy-space-x7"}
@@ -208,6 +208,27 @@ def test_invitation(server: ThreadServer, tmp_path: Path) -> None:
     done = run_here("admin", "invite", "--json", "--server", "https://chat.example", "--data", str(server.data))
     record = json.loads(done.stdout)
     assert record["url"] == f"https://chat.example/#invite={record['code']}"
+
+
+@pytest.mark.parametrize("options", [("--proxy", "127.0.0.1", "--web-name", "chat.example"), ()])
+def test_address_that_serve_prints(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Where browsers find the page is not where the server listens, if a proxy is between; a browser knows one only."""
+    with serving(tmp_path, *options) as (_, address):
+        page = "https://chat.example" if options else f"http://{address}"
+        done = run_here("admin", "invite", "--web", "--data", str(tmp_path))
+        assert done.stdout.startswith(f"{page}/#invite="), done.stderr
+        done = run_here("admin", "invite", "--web", "--server", "other.example:443", "--data", str(tmp_path))
+        assert done.stdout.startswith("https://other.example/#invite=")
+
+
+def test_server_without_a_page(tmp_path: Path) -> None:
+    """There is no address, and so no code for one."""
+    with serving(tmp_path, "--no-web"):
+        for command in (("invite",), ("link", "admin")):
+            done = run_here("admin", *command, "--web", "--data", str(tmp_path))
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "This server has no page for browsers" in done.stderr
+        assert run_here("admin", "invite", "--data", str(tmp_path)).returncode == 0
 
 
 def test_lost_key(server: ThreadServer) -> None:
