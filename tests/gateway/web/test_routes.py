@@ -9,9 +9,9 @@ from chatcli.gateway.web.heads import Head
 from chatcli.gateway.web.routes import Kind, Route, find
 
 
-def asked(method: str, path: str) -> Route:
+def asked(method: str, path: str, accept: str = "*/*", *, chat: bool = False) -> Route:
     """Return the meaning of a request."""
-    return find(Head(method, path, "", {}, "1.1", has_body=False), chat=False)
+    return find(Head(method, path, "", {"accept": accept}, "1.1", has_body=False), chat=chat)
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,36 @@ def test_no_name(name: str) -> None:
             with pytest.raises(Fault) as caught:
                 asked(method, path)
             assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_pages(method: str) -> None:
+    """A conversation has a page for those who ask for HTML, if there is one at all; the root has one for everybody."""
+    for path in ("/ops", "/%23ops", "/@bob", "/%23metrics"):
+        assert asked(method, path, "text/html", chat=True) == Route(Kind.PAGE, asked("POST", path).name)
+        for accept, chat in (("text/html", False), ("*/*", True)):
+            with pytest.raises(Fault) as caught:
+                asked(method, path, accept, chat=chat)
+            assert caught.value.status == 405
+        assert asked("POST", path, "text/html", chat=True).kind is Kind.PUBLISH
+    assert {asked(method, "/", accept, chat=chat).kind for accept in ("", "text/html") for chat in (False, True)} == {
+        Kind.PAGE
+    }
+
+
+def test_what_is_no_page() -> None:
+    """What has a meaning of its own keeps it, whoever asks."""
+    for path, kind in (("/metrics", Kind.METRICS), ("/healthz", Kind.HEALTH), ("/ops/events", Kind.EVENTS)):
+        assert asked("GET", path, "text/html", chat=True).kind is kind
+    for path in ("/-", "/@", "/%23", "/ops/", "/ops/more", "/-/nothing", "//evil.example"):
+        with pytest.raises(Fault) as caught:
+            asked("GET", path, "text/html", chat=True)
+        assert caught.value.status == 404
+
+
+def test_files_of_the_page() -> None:
+    """They have addresses where there is a page."""
+    assert asked("GET", "/-/app/0123/core/state.js", chat=True) == Route(Kind.APP, "0123/core/state.js")
+    with pytest.raises(Fault) as caught:
+        asked("GET", "/-/app/0123/core/state.js")
+    assert caught.value.status == 404
