@@ -4,9 +4,16 @@ import { Chat } from "./core/chat.js";
 import { Connection } from "./core/connection.js";
 import { loadIdentity, Unsupported } from "./core/identity.js";
 import { openStorage } from "./core/storage.js";
+import { Tabs } from "./core/tabs.js";
 import { el } from "./views/dom.js";
 import { Entrance } from "./views/entrance.js";
 import { Shell } from "./views/shell.js";
+
+/** @import { Identity } from "./core/identity.js" */
+/** @import { Storage } from "./core/storage.js" */
+/** @import { Codes } from "./views/entrance.js" */
+
+const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 
 /** Return how this browser is called in a list of keys. */
 function deviceName() {
@@ -16,51 +23,128 @@ function deviceName() {
   return system === undefined ? browser : `${browser.replace("Edg", "Edge")} on ${system}`;
 }
 
-/** Read what stands behind the # of the address, and remove it: it may be a secret. */
-function readFragment() {
-  const fields = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-  return fields;
+/**
+ * Read the codes in the address, and remove all that is not a place in the chat: it may be a secret.
+ *
+ * @returns {Codes}
+ */
+function readCodes() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const at = new URLSearchParams(location.search).get("at");
+  const search = at === null ? "" : `?${new URLSearchParams({ at })}`;
+  if (location.hash || location.search !== search) history.replaceState(null, "", location.pathname + search);
+  const codes = /** @type {Codes} */ ({});
+  for (const name of /** @type {const} */ (["name", "invite", "link"])) codes[name] = given.get(name) ?? undefined;
+  return codes;
+}
+
+/** The page, from the entrance to the chat. */
+class Page {
+  #storage;
+  #tabs = new Tabs();
+  #entrance;
+  #chat;
+  #shell;
+
+  /**
+   * @param {Storage} storage
+   * @param {Identity} identity
+   * @param {Codes} codes
+   */
+  constructor(storage, identity, codes) {
+    this.#storage = storage;
+    const url = `${location.origin.replace(/^http/, "ws")}/-/ws`;
+    /** @type {Connection} */
+    const connection = new Connection({ url, origin: location.origin, identity, makeHello: () => chat.hello() });
+    /** @type {Chat} */
+    const chat = (this.#chat = new Chat(connection, storage, deviceName()));
+    const onSubmit = (/** @type {string} */ name, /** @type {Codes} */ given) => void this.#submit(name, given);
+    this.#entrance = new Entrance(chat, { codes, onSubmit, durable: storage.durable });
+    this.#shell = new Shell(chat, storage);
+    chat.on("phase", (phase) => this.#moved(phase));
+    this.#tabs.on("login", ({ user }) => this.#follow(user));
+    this.#tabs.on("forgotten", () => location.reload());
+    this.#listen();
+  }
+
+  #listen() {
+    for (const event of ["online", "focus"]) window.addEventListener(event, () => this.#chat.wake());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#chat.wake());
+    window.addEventListener("pagehide", () => this.#chat.leave());
+    // A page that was only put aside comes back as it was, but for the connection.
+    window.addEventListener("pageshow", (event) => event.persisted && this.#chat.resume());
+  }
+
+  /**
+   * Come in under the name of the last visit, or ask for one.
+   *
+   * @param {Codes} codes
+   */
+  async begin(codes) {
+    const user = await this.#storage.get("settings", "user");
+    const again = /** @type {{user: string, codes: Codes} | undefined} */ (history.state?.login);
+    if (again !== undefined) history.replaceState(null, "");
+    if (again === undefined && typeof user === "string" && (codes.link === undefined || codes.name === user)) {
+      await this.#chat.login(user, { link: codes.link });
+      return;
+    }
+    this.#enter();
+    if (again !== undefined) this.#entrance.submit(again.user, again.codes);
+  }
+
+  #enter() {
+    app.replaceChildren(this.#entrance.root);
+    this.#entrance.focus();
+  }
+
+  /**
+   * @param {string} user
+   * @param {Codes} codes
+   */
+  async #submit(user, codes) {
+    if (this.#chat.state.me === "" || this.#chat.state.me === user) {
+      await this.#chat.login(user, codes);
+    } else {
+      // Somebody else from now on, who must see nothing of what is known here. Only this origin can read this.
+      history.replaceState({ login: { user, codes } }, "", "/");
+      location.reload();
+    }
+  }
+
+  /** @param {import("./core/connection.js").Phase} phase */
+  #moved(phase) {
+    const shown = this.#shell.root.isConnected;
+    if (phase === "ready" && !shown) {
+      app.replaceChildren(this.#shell.root);
+      void this.#shell.start();
+      this.#tabs.say("login", { user: this.#chat.me });
+      void navigator.storage?.persist?.();
+    } else if (phase === "waiting" && !shown && !this.#entrance.root.isConnected) {
+      app.replaceChildren(this.#shell.root); // which says how it stands with the connection
+    } else if (phase === "refused" && !this.#entrance.root.isConnected) {
+      app.replaceChildren(this.#entrance.root);
+    }
+  }
+
+  /**
+   * Come in as another tab has.
+   *
+   * @param {string} user
+   */
+  #follow(user) {
+    if (this.#entrance.root.isConnected && this.#entrance.untouched) this.#entrance.submit(user);
+  }
 }
 
 async function begin() {
-  const fields = readFragment();
+  const codes = readCodes();
   const storage = await openStorage();
-  const identity = await loadIdentity(storage);
-  /** @type {Connection} */
-  const connection = new Connection({
-    url: `${location.origin.replace(/^http/, "ws")}/-/ws`,
-    origin: location.origin,
-    identity,
-    makeHello: () => chat.hello(),
-  });
-  /** @type {Chat} */
-  const chat = new Chat(connection, storage, deviceName());
-  const entrance = new Entrance(chat, fields);
-  const shell = new Shell(chat, storage);
-  const app = /** @type {HTMLElement} */ (document.getElementById("app"));
-  chat.on("phase", (phase) => {
-    if (phase === "ready" && !shell.root.isConnected) {
-      app.replaceChildren(shell.root);
-      void shell.start();
-    } else if (phase === "refused" && !entrance.root.isConnected) {
-      app.replaceChildren(entrance.root);
-    }
-  });
-  for (const event of ["online", "focus", "pageshow"]) window.addEventListener(event, () => chat.wake());
-  document.addEventListener("visibilitychange", () => document.hidden || chat.wake());
-  window.addEventListener("pagehide", () => chat.leave());
-  const user = await storage.get("settings", "user");
-  if (typeof user === "string" && fields["link"] === undefined) {
-    await chat.login(user);
-  } else {
-    app.replaceChildren(entrance.root);
-    entrance.focus();
-  }
+  const page = new Page(storage, await loadIdentity(storage), codes);
+  await page.begin(codes);
 }
 
 begin().catch((error) => {
   const text = error instanceof Unsupported ? error.message : "Something in this page went wrong. Load it again.";
-  document.getElementById("app")?.replaceChildren(el("p", { class: "problem", role: "alert" }, text));
+  app.replaceChildren(el("p", { class: "problem alone", role: "alert" }, text));
   if (!(error instanceof Unsupported)) console.error(error);
 });

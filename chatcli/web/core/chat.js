@@ -116,6 +116,11 @@ export class Chat extends Emitter {
     this.#connection.stop();
   }
 
+  /** Come back after `leave`, if somebody was here. */
+  resume() {
+    if (this.phase === "idle" && this.#name !== "") this.#connection.start();
+  }
+
   /** Look at once whether the connection is alive. */
   wake() {
     this.#connection.wake();

@@ -15,11 +15,14 @@ export class Identity {
   /**
    * @param {CryptoKey} privateKey
    * @param {string} publicKey base64
+   * @param {string} fingerprint
    */
-  constructor(privateKey, publicKey) {
+  constructor(privateKey, publicKey, fingerprint) {
     this.#private = privateKey;
     /** As `hello` has it. */
     this.publicKey = publicKey;
+    /** As `keys` has it. */
+    this.fingerprint = fingerprint;
   }
 
   /**
@@ -40,12 +43,23 @@ export class Identity {
  * @throws {Unsupported}
  */
 export async function loadIdentity(storage) {
-  let pair = /** @type {CryptoKeyPair | undefined} */ (await storage.get("identity", "key"));
-  if (pair === undefined) {
-    pair = await makePair();
-    await storage.put("identity", "key", pair);
-  }
-  return new Identity(pair.privateKey, toBase64(await crypto.subtle.exportKey("raw", pair.publicKey)));
+  const found = await storage.get("identity", "key");
+  // Two tabs may come to this at once: one of them makes the key, and the other one uses it.
+  const pair = usable(found) ? found : await storage.getOrPut("identity", "key", await makePair());
+  const raw = await crypto.subtle.exportKey("raw", pair.publicKey);
+  const structure = await crypto.subtle.exportKey("spki", pair.publicKey);
+  const digest = await crypto.subtle.digest("SHA-256", structure);
+  return new Identity(pair.privateKey, toBase64(raw), `SHA256:${toBase64(digest)}`);
+}
+
+/**
+ * Return whether a stored value is a pair of keys. Scripts of this origin alone can write there.
+ *
+ * @param {any} value
+ * @returns {value is CryptoKeyPair}
+ */
+function usable(value) {
+  return value?.privateKey instanceof CryptoKey && value.publicKey instanceof CryptoKey;
 }
 
 async function makePair() {

@@ -2,6 +2,7 @@
 
 const DATABASE = "chatcli";
 const VERSION = 1;
+const PATIENCE = 3000; // ms; some browsers never say that they do not open it
 /** Each with keys given from outside, but for the outbox, whose entries carry their own. */
 const STORES = /** @type {const} */ (["identity", "outbox", "drafts", "settings"]);
 
@@ -70,6 +71,41 @@ export class Storage {
   }
 
   /**
+   * Return the value of a key, which becomes the given one if there is none: the same in all tabs, whoever is first.
+   *
+   * @param {Store} store
+   * @param {string} key
+   * @param {any} value
+   * @returns {Promise<any>}
+   */
+  async getOrPut(store, key, value) {
+    const kept = this.#table(store).get(key);
+    if (kept !== undefined) return kept;
+    const found =
+      this.#database !== null &&
+      (await this.#run(store, "readwrite", (table) => {
+        const asked = table.get(key);
+        asked.onsuccess = () => asked.result === undefined && table.put(value, key);
+        return {
+          get result() {
+            return asked.result ?? value;
+          },
+        };
+      }));
+    if (found) return found;
+    this.#table(store).set(key, value);
+    return value;
+  }
+
+  /** Forget everything; other pages of this origin lose it, too. */
+  async forget() {
+    for (const store of STORES) {
+      this.#table(store).clear();
+      if (this.#database !== null) await this.#run(store, "readwrite", (table) => table.clear());
+    }
+  }
+
+  /**
    * Forget a value.
    *
    * @param {Store} store
@@ -90,7 +126,7 @@ export class Storage {
    *
    * @param {Store} store
    * @param {IDBTransactionMode} mode
-   * @param {(table: IDBObjectStore) => IDBRequest} ask
+   * @param {(table: IDBObjectStore) => {result: any}} ask
    * @returns {Promise<any>}
    */
   #run(store, mode, ask) {
@@ -116,17 +152,29 @@ export class Storage {
   }
 }
 
-/** Return the storage of this origin. */
-export function openStorage() {
-  return new Promise((/** @type {(storage: Storage) => void} */ resolve) => {
+/** Return the storage of this origin: one in memory if there is no other, or if it does not open. */
+export async function openStorage() {
+  const patience = new Promise((/** @type {(none: null) => void} */ resolve) => setTimeout(resolve, PATIENCE, null));
+  return new Storage(await Promise.race([open(VERSION), patience]));
+}
+
+/**
+ * @param {number | undefined} version the one that is there, if undefined
+ * @returns {Promise<IDBDatabase | null>}
+ */
+function open(version) {
+  return new Promise((resolve) => {
     try {
-      const request = indexedDB.open(DATABASE, VERSION);
+      const request = indexedDB.open(DATABASE, version);
       request.onupgradeneeded = () => STORES.forEach((store) => request.result.createObjectStore(store));
-      request.onsuccess = () => resolve(new Storage(request.result));
-      request.onerror = () => resolve(new Storage(null));
-      request.onblocked = () => resolve(new Storage(null));
+      request.onsuccess = () => {
+        const database = request.result;
+        database.onversionchange = () => database.close(); // a page of a newer version must not wait for this one
+        resolve(STORES.every((store) => database.objectStoreNames.contains(store)) ? database : null);
+      };
+      request.onerror = () => resolve(request.error?.name === "VersionError" && version ? open(undefined) : null);
     } catch {
-      resolve(new Storage(null)); // denied altogether
+      resolve(null); // denied altogether
     }
   });
 }

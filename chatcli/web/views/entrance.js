@@ -1,83 +1,199 @@
 /** Coming in: a name, and what the server says to it. */
 
 import { el } from "./dom.js";
-import { printable } from "./text.js";
+import { printable, printableLine } from "./text.js";
 
 /** @import { Chat } from "../core/chat.js" */
+/** @import { Phase } from "../core/connection.js" */
 /** @import { Refused } from "../core/frames.js" */
+
+/**
+ * Codes that let somebody in, as an address has them behind its #.
+ *
+ * @typedef {{name?: string, invite?: string, link?: string}} Codes
+ */
 
 export class Entrance {
   #chat;
   #codes;
-  #name = el("input", { type: "text", id: "name", autocomplete: "username", spellcheck: false, required: true });
-  #invite = el("input", { type: "text", id: "invite", autocomplete: "off", spellcheck: false });
+  #submitted;
+  #name = field("name", "username");
+  #invite = field("invite", "off");
   #inviteRow = el("p", { hidden: true }, el("label", { for: "invite" }, "Invitation"), this.#invite);
+  #link = field("link", "off");
+  #linkRow = el(
+    "p",
+    { hidden: true },
+    el("label", { for: "link" }, "Code from another device"),
+    this.#link,
+    el("span", { class: "faint hint" }, "In a terminal ", el("code", {}, "chatcli key link"), " prints one; "),
+    el("span", { class: "faint hint" }, "in another browser it is under Devices. A recovery token will do, too."),
+  );
+  #more = el("button", { type: "button", class: "link", onclick: () => this.#askForLink() }, "I have a name here");
+  #lead = el("p", { class: "lead" });
   #problem = el("p", { class: "problem", role: "alert", hidden: true });
   #choices = el("p", { class: "choices", hidden: true });
   #join = el("button", { type: "submit" }, "Join");
 
   /**
    * @param {Chat} chat
-   * @param {{name?: string, invite?: string, link?: string}} codes as the address has them
+   * @param {object} options
+   * @param {Codes} options.codes
+   * @param {(name: string, codes: Codes) => void} options.onSubmit
+   * @param {boolean} options.durable whether the key of this browser is kept
    */
-  constructor(chat, codes) {
+  constructor(chat, { codes, onSubmit, durable }) {
     this.#chat = chat;
     this.#codes = codes;
+    this.#submitted = onSubmit;
     this.#name.value = codes.name ?? "";
-    this.#invite.value = codes.invite ?? "";
+    this.#lead.textContent = lead(codes, durable);
     this.root = el(
       "main",
       { class: "entrance" },
       el("h1", {}, "chatcli"),
-      el("p", { class: "lead" }, "Choose a name. It is yours from then on, in this browser."),
+      this.#lead,
       el(
         "form",
         { onsubmit: (/** @type {Event} */ event) => this.#submit(event) },
         el("p", {}, el("label", { for: "name" }, "Name"), this.#name),
         this.#inviteRow,
+        this.#linkRow,
         this.#problem,
         this.#choices,
-        this.#join,
+        el("p", { class: "actions" }, this.#join, this.#more),
       ),
     );
+    this.#more.hidden = codes.link !== undefined;
     chat.on("refused", (refusal) => this.#refused(refusal));
+    chat.on("phase", (phase) => this.#moved(phase));
+  }
+
+  /** Whether nothing has been typed or tried here. */
+  get untouched() {
+    return this.#name.value === "" && !this.#join.disabled && this.#linkRow.hidden;
   }
 
   focus() {
-    this.#name.focus();
+    (this.#name.value === "" ? this.#name : this.#join).focus();
+  }
+
+  /**
+   * Ask for a name as if it was typed.
+   *
+   * @param {string} name
+   * @param {Codes} [codes]
+   */
+  submit(name, codes) {
+    this.#codes = codes ?? this.#codes;
+    this.#name.value = name;
+    this.root.querySelector("form")?.requestSubmit();
   }
 
   /** @param {Event} event */
   #submit(event) {
     event.preventDefault();
+    const name = this.#name.value.trim().replace(/^@/, "");
+    if (name === "") return this.#name.focus();
     this.#problem.hidden = this.#choices.hidden = true;
     this.#join.disabled = true;
-    const invite = this.#invite.value.trim() || undefined;
-    void this.#chat.login(this.#name.value.trim(), { invite, link: this.#codes.link });
+    this.#submitted(name, {
+      invite: this.#invite.value.trim() || this.#codes.invite,
+      link: this.#link.value.trim() || this.#codes.link,
+    });
+  }
+
+  #askForLink() {
+    this.#linkRow.hidden = false;
+    this.#more.hidden = true;
+    this.#problem.hidden = this.#choices.hidden = true;
+    this.#lead.textContent = "Come in under your name: this browser becomes one more of your devices.";
+    (this.#name.value === "" ? this.#name : this.#link).focus();
+  }
+
+  /** @param {Phase} phase */
+  #moved(phase) {
+    if (phase === "connecting") this.#join.disabled = true;
+    if (phase === "waiting") this.#say("The server is not reached. It is tried again and again until it is.");
+    if (phase === "ended") {
+      this.#join.disabled = false;
+      this.#say(this.#chat.reason?.message ?? "");
+    }
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    this.#problem.textContent = printable(text);
+    this.#problem.hidden = false;
   }
 
   /** @param {Refused} refusal */
   #refused(refusal) {
+    const { code, names } = refusal;
+    const name = printableLine(this.#name.value.trim() || this.#chat.me);
+    const linked = this.#codes.link !== undefined || this.#link.value.trim() !== "";
     this.#join.disabled = false;
-    this.#problem.textContent = printable(refusal.message);
-    this.#problem.hidden = false;
-    if (refusal.code === "bad_code" || refusal.code === "invitation_required") this.#inviteRow.hidden = false;
-    this.#choices.replaceChildren(
-      ...refusal.names.map((name) =>
-        el(
-          "button",
-          {
-            type: "button",
-            onclick: () => {
-              this.#name.value = name;
-              this.root.querySelector("form")?.requestSubmit();
-            },
-          },
-          name,
-        ),
-      ),
-    );
-    this.#choices.hidden = refusal.names.length === 0;
-    this.#name.focus();
+    this.#name.value ||= this.#chat.me;
+    if (code === "name_taken") {
+      this.#say(
+        `${name} is taken. Choose another name; or, if it is yours, come in with a code from a device that has it.`,
+      );
+      this.#more.textContent = `I am ${name}`;
+    } else if (code === "bad_code" && linked) {
+      this.#codes = { ...this.#codes, link: undefined };
+      this.#askForLink();
+      this.#say("That code is wrong, used up or too old: make another one on a device of yours.");
+    } else {
+      this.#say(refusal.message);
+    }
+    if (code === "invitation_required")
+      this.#say("This server takes new names by invitation only. Ask its operator for one.");
+    if (code === "invitation_required" || (code === "bad_code" && !linked)) this.#inviteRow.hidden = false;
+    this.#offer(names);
+    this.#focusField(code);
   }
+
+  /** @param {string} code */
+  #focusField(code) {
+    const asked =
+      !this.#linkRow.hidden && code === "bad_code" ? this.#link : this.#inviteRow.hidden ? this.#name : this.#invite;
+    asked.focus();
+    asked.select();
+  }
+
+  /** @param {string[]} names that are free */
+  #offer(names) {
+    const buttons = names.map((name) =>
+      el("button", { type: "button", onclick: () => this.submit(name) }, printableLine(name)),
+    );
+    this.#choices.replaceChildren("Free is ", ...buttons);
+    this.#choices.hidden = names.length === 0;
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {AutoFill} autocomplete
+ */
+function field(id, autocomplete) {
+  return el("input", {
+    type: "text",
+    id,
+    autocomplete,
+    spellcheck: false,
+    autocapitalize: "none",
+    maxLength: 256,
+    dir: "auto",
+  });
+}
+
+/**
+ * @param {Codes} codes
+ * @param {boolean} durable
+ */
+function lead({ name, invite, link }, durable) {
+  if (link !== undefined)
+    return `Come in as ${printableLine(name ?? "")}: this browser becomes one more of your devices.`;
+  const kept = durable ? "in this browser" : "as long as this tab is open: this browser keeps nothing for this page";
+  return `${invite ? "You are invited. " : ""}Choose a name. It is yours from then on, ${kept}.`;
 }

@@ -1,0 +1,192 @@
+"""Who one is in a browser: coming in, the key, and staying the same person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support import chatcli, eventually
+from tests.web.conftest import Join, OpenPage, Serve
+from tests.web.page import ChatPage
+from tests.web.servers import WebServer
+
+#: A browser that keeps nothing, as some do in private windows or by a setting.
+NO_STORAGE: Final = "indexedDB.open = () => { throw new DOMException('denied', 'SecurityError') }"
+
+
+def run(page: ChatPage, script: str) -> Any:  # noqa: ANN401 (what the script returns)
+    """Run the body of an async function that may load modules of the page with ``load``."""
+    head = """const base = document.querySelector("script[type=module]").src;
+        const load = (path) => import(new URL(path, base).href);"""
+    return page.page.evaluate(f"async () => {{ {head} {script} }}")
+
+
+def name(page: ChatPage) -> str | None:
+    """Return the name that the browser has kept."""
+    script = """const { openStorage } = await load("core/storage.js");
+        return (await openStorage()).get("settings", "user");"""
+    found: str | None = run(page, script)
+    return found
+
+
+def test_taken_name(server: WebServer, open_page: OpenPage) -> None:
+    """The page says so and offers a free one, which takes one press."""
+    open_page(server).come_in("ann")
+    page = open_page(server)
+    page.ask_for("ann")
+    page.says("ann is taken.")
+    page.page.get_by_role("button", name="ann-2", exact=True).click()
+    page.join_button.wait_for(state="detached")
+    assert name(page) == "ann-2"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [("a:b", ":"), ("root", "for the operators"), ("who", "who"), ("x" * 33, "32"), ("a b", "space")],
+)
+def test_bad_names(server: WebServer, open_page: OpenPage, wrong: str, sentence: str) -> None:
+    """Each is refused with a sentence, and the next one is accepted."""
+    page = open_page(server)
+    page.ask_for(wrong)
+    alert = page.page.get_by_role("alert")
+    alert.wait_for()
+    assert sentence in alert.inner_text()
+    expect(page.name_field).to_be_focused()
+    page.come_in("ann")
+
+
+def test_invitation_typed(serve: Serve, open_page: OpenPage) -> None:
+    """Where names need an invitation, the page asks for it."""
+    server = serve("--access", "invite")
+    code = chatcli("admin", "invite", "--data", str(server.data)).stdout.splitlines()[0].split()[-1]
+    page = open_page(server)
+    page.ask_for("ann")
+    page.says("by invitation only")
+    invitation = page.page.get_by_role("textbox", name="Invitation")
+    expect(invitation).to_be_focused()
+    invitation.fill("wrong")
+    page.join_button.click()
+    page.says("That invitation is wrong, used up or too old")
+    invitation.fill(code)
+    page.join_button.click()
+    page.join_button.wait_for(state="detached")
+
+
+def test_banned(server: WebServer, open_page: OpenPage) -> None:
+    """The sentence is the server's."""
+    page = open_page(server).come_in("ann")
+    chatcli("admin", "ban", "ann", "--reason", "spam", "--data", str(server.data))
+    page.page.reload()
+    page.says("You are banned from this server")
+
+
+def test_link_typed(server: WebServer, join: Join, open_page: OpenPage, tmp_path: Path) -> None:
+    """Somebody who is in the chat already comes in with a code."""
+    terminal = join(server, "ann")
+    terminal.types("/join #ops\r")
+    terminal.shows_input("#ops ›")
+    page = open_page(server)
+    page.ask_for("ann")
+    page.page.get_by_role("button", name="I am ann").click()
+    code = page.page.get_by_role("textbox", name="Code from another device")
+    code.fill("bazu-kito-mafi")
+    page.join_button.click()
+    page.says("That code is wrong, used up or too old")
+    code.fill(link_code(server, str(tmp_path / "home-ann" / "config")))
+    page.join_button.click()
+    page.link("#ops").wait_for()
+
+
+def test_place_kept(server: WebServer, open_page: OpenPage) -> None:
+    """Whoever opens the address of a room is in that room after coming in, and after a reload."""
+    page = open_page(server, "/ops?at=3&token=cct_x#token=cct_y&name=ann")
+    assert page.page.url == f"{server.url}/ops?at=3"
+    assert page.name_field.input_value() == "ann"
+    page.join_button.click()
+    page.is_at("#ops")
+    page.page.reload()
+    page.is_at("#ops")
+    page.page.goto("about:blank")
+    page.page.go_back()
+    page.is_at("#ops")
+
+
+def test_put_aside(server: WebServer, open_page: OpenPage) -> None:
+    """A page that a browser has put aside says goodbye, and is there again when it comes back."""
+    page, other = open_page(server).come_in("ann"), open_page(server, "/@ann").come_in("bob")
+    other.main.get_by_text("here since").wait_for()
+    page.page.evaluate("() => dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    other.main.get_by_text("left").wait_for()
+    page.page.evaluate("() => dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    other.main.get_by_text("here since").wait_for()
+
+
+def test_one_key(server: WebServer, open_page: OpenPage) -> None:
+    """Two tabs that are opened at once for the first time have the same key, which no script can read."""
+    page = open_page(server)
+    script = """
+        const { openStorage } = await load("core/storage.js");
+        const { loadIdentity } = await load("core/identity.js");
+        const storages = await Promise.all([openStorage(), openStorage(), openStorage()]);
+        await storages[0].forget();
+        const found = await Promise.all(storages.map(loadIdentity));
+        const pair = await storages[1].get("identity", "key");
+        const refused = await crypto.subtle.exportKey("pkcs8", pair.privateKey).catch((error) => error.name);
+        return [found.map((one) => one.publicKey), refused];"""
+    keys, refused = run(page, script)
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert refused == "InvalidAccessError"
+
+
+def test_no_storage(server: WebServer, open_page: OpenPage) -> None:
+    """The page says so, and can be used."""
+    page = open_page(server)
+    page.context.add_init_script(NO_STORAGE)
+    page.page.reload()
+    page.says("as long as this tab is open")
+    page.come_in("ann")
+    page.page.reload()
+    page.ask_for("ann")
+    page.says("ann is taken.")
+    page.tolerate("denied")
+
+
+def test_no_key(server: WebServer, open_page: OpenPage) -> None:
+    """A browser that has no Ed25519 is told which one has."""
+    page = open_page(server)
+    page.context.add_init_script(
+        "crypto.subtle.generateKey = async () => { throw new DOMException('x', 'NotSupportedError') }"
+    )
+    run(page, """await (await (await load("core/storage.js")).openStorage()).forget()""")
+    page.page.reload()
+    page.says("Chrome 137, Firefox 129, Safari 17")
+
+
+def test_server_away(server: WebServer, open_page: OpenPage) -> None:
+    """A name that is asked for while no server answers is there as soon as it does."""
+    page = open_page(server).tolerate("WebSocket|ERR_CONNECTION")
+    server.kill()
+    page.ask_for("ann")
+    page.says("The server is not reached")
+    server.start()
+    page.join_button.wait_for(state="detached")
+
+
+def test_other_tab_comes_in(server: WebServer, open_page: OpenPage) -> None:
+    """A tab in which nothing was typed follows the one in which somebody has come in."""
+    page = open_page(server)
+    tab = page.another_tab("/ops")
+    tab.join_button.wait_for()
+    page.come_in("ann")
+    tab.is_at("#ops")
+    eventually(lambda: name(tab) == "ann")
+
+
+def link_code(server: WebServer, config: str) -> str:
+    """Return a code that a terminal has made."""
+    own = ("--server", str(server.address), "--user", "ann")
+    return chatcli("key", "link", *own, XDG_CONFIG_HOME=config).stdout.split()[-1]
