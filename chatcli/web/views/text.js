@@ -1,13 +1,27 @@
-/** Other people's text as nodes: links, code, and characters that would deceive made visible. */
+/** Other people's text as nodes: links, code, and characters that would deceive made visible. All in linear time. */
 
 import { el } from "./dom.js";
 
-/** Overrides and isolates let a line lie about the order of its characters (Unicode TR36, section 3.7). */
-const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
+const ORDINARY = /^[\x20-\x7e]*$/;
 const NEWLINES = /\r\n|[\r\u2028\u2029]/g;
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ud800-\udfff]/gu;
+/** Overrides and isolates let a line lie about the order of its characters (Unicode TR36, section 3.7). */
+const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
+
 const LINK = /\b(?:https?:\/\/|mailto:)[^\s<>"'\x60\u0000-\u001f]+/giu;
-const CODE = /```[^\S\n]*(?:[\w+-]*\n)?([\s\S]*?)\n?```|`([^\x60\n]+)`/g;
+const SCHEMES = new Set(["http:", "https:", "mailto:"]);
+const LONGEST_LINK = 2048;
+/** Punctuation that ends the sentence around a link, and is not part of it. */
+const CLOSING = ".,:;!?";
+const PAIRS = new Map([
+  [")", "("],
+  ["]", "["],
+]);
+/** Letters of other scripts, some of which look like Latin ones. */
+const FOREIGN = /[^\p{Script=Latin}\p{Script=Common}\p{Script=Inherited}]/u;
+
+const FENCE = "```";
+const LANGUAGE = /^[\w+-]{0,30}$/;
 
 /**
  * Return a text with its control characters made visible, as the terminal shows them.
@@ -15,6 +29,7 @@ const CODE = /```[^\S\n]*(?:[\w+-]*\n)?([\s\S]*?)\n?```|`([^\x60\n]+)`/g;
  * @param {string} text
  */
 export function printable(text) {
+  if (ORDINARY.test(text)) return text;
   return text.replace(NEWLINES, "\n").replace(CONTROLS, picture).replace(REORDERING, picture);
 }
 
@@ -42,18 +57,80 @@ function picture(character) {
  * @returns {Node[]}
  */
 export function textNodes(text, me = "") {
-  const safe = printable(text);
-  const nodes = [];
-  let at = 0;
-  for (const found of safe.matchAll(CODE)) {
-    nodes.push(...linked(safe.slice(at, found.index), me));
-    const [whole, block, inline] = found;
-    nodes.push(block !== undefined ? el("pre", { tabIndex: 0 }, el("code", {}, block)) : el("code", {}, inline ?? ""));
-    at = found.index + whole.length;
-    if (block !== undefined && safe[at] === "\n") at += 1;
+  return codeParts(printable(text)).flatMap(({ kind, text: part }) => {
+    if (kind === "block") return [el("pre", {}, el("code", {}, part))];
+    if (kind === "inline") return [el("code", {}, part)];
+    return linked(part, me);
+  });
+}
+
+/**
+ * Return a text in parts: plain, inline code between backticks on one line, and blocks between fences.
+ *
+ * @param {string} text
+ */
+function codeParts(text) {
+  /** @type {{kind: "plain" | "inline" | "block", text: string}[]} */
+  const parts = [];
+  let plain = 0; // where the plain text begins that is not among the parts
+  let at = text.indexOf("`");
+  while (at !== -1) {
+    const code = text.startsWith(FENCE, at) ? blockAt(text, at) : inlineAt(text, at);
+    if (code !== null) {
+      if (at > plain) parts.push({ kind: "plain", text: text.slice(plain, at) });
+      parts.push(code);
+      at = plain = code.end;
+    } else if (text.startsWith(FENCE, at)) {
+      break; // No fence is behind, so that none is looked for again.
+    } else {
+      while (text[at] === "`") at += 1;
+    }
+    at = text.indexOf("`", at);
   }
-  nodes.push(...linked(safe.slice(at), me));
-  return nodes;
+  if (plain < text.length) parts.push({ kind: "plain", text: text.slice(plain) });
+  return parts;
+}
+
+/**
+ * Return the block whose fence is at a place, or null.
+ *
+ * @param {string} text
+ * @param {number} at
+ */
+function blockAt(text, at) {
+  const close = text.indexOf(FENCE, at + FENCE.length);
+  if (close === -1) return null;
+  const end = close + FENCE.length;
+  const inner = blockText(text.slice(at + FENCE.length, close));
+  return { kind: /** @type {const} */ ("block"), text: inner, end: text[end] === "\n" ? end + 1 : end };
+}
+
+/**
+ * Return the code on one line that begins at a place, or null.
+ *
+ * Only the last backtick of a line can be in vain, so that no line is looked at often.
+ *
+ * @param {string} text
+ * @param {number} at
+ */
+function inlineAt(text, at) {
+  for (let end = at + 1; end < text.length && text[end] !== "\n"; end += 1) {
+    if (text[end] !== "`") continue;
+    if (end === at + 1) return null;
+    return { kind: /** @type {const} */ ("inline"), text: text.slice(at + 1, end), end: end + 1 };
+  }
+  return null;
+}
+
+/**
+ * Return what a block shows: without the name of a language behind the fence, and the line ends beside the fences.
+ *
+ * @param {string} inner
+ */
+function blockText(inner) {
+  const line = inner.indexOf("\n");
+  const begun = line !== -1 && LANGUAGE.test(inner.slice(0, line).trim()) ? inner.slice(line + 1) : inner;
+  return begun.endsWith("\n") ? begun.slice(0, -1) : begun;
 }
 
 /**
@@ -64,11 +141,12 @@ export function textNodes(text, me = "") {
  * @returns {Node[]}
  */
 function linked(text, me) {
+  if (!text.includes(":")) return mentioned(text, me);
   const nodes = [];
   let at = 0;
   for (const found of text.matchAll(LINK)) {
     const url = trimmed(found[0]);
-    nodes.push(...mentioned(text.slice(at, found.index), me), link(url));
+    nodes.push(...mentioned(text.slice(at, found.index), me), ...link(url));
     at = found.index + url.length;
   }
   nodes.push(...mentioned(text.slice(at), me));
@@ -81,27 +159,47 @@ function linked(text, me) {
  * @param {string} url
  */
 function trimmed(url) {
-  let end = url.replace(/[.,:;!?]+$/, "");
-  while (/[)\]]$/.test(end) && !balanced(end)) end = end.slice(0, -1).replace(/[.,:;!?]+$/, "");
-  return end;
-}
-
-/** @param {string} url */
-function balanced(url) {
-  const count = (/** @type {string} */ sign) => url.split(sign).length;
-  return url.endsWith(")") ? count("(") >= count(")") : count("[") >= count("]");
-}
-
-/** @param {string} url */
-function link(url) {
-  try {
-    const { protocol } = new URL(url);
-    if (!/^(https?|mailto):$/.test(protocol)) return document.createTextNode(url);
-  } catch {
-    return document.createTextNode(url);
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const sign of url) if ("()[]".includes(sign)) counts.set(sign, (counts.get(sign) ?? 0) + 1);
+  let end = url.length;
+  for (; end > 0; end -= 1) {
+    const sign = url[end - 1] ?? "";
+    const opening = PAIRS.get(sign);
+    if (opening === undefined && !CLOSING.includes(sign)) break;
+    if (opening === undefined) continue;
+    const closed = counts.get(sign) ?? 0;
+    if (closed <= (counts.get(opening) ?? 0)) break;
+    counts.set(sign, closed - 1);
   }
-  return el("a", { href: url, rel: "noopener noreferrer", target: "_blank", dir: "ltr" }, url);
+  return url.slice(0, end);
 }
+
+/**
+ * Return a link and, where its text does not say plainly where it leads, the host behind it.
+ *
+ * @param {string} text
+ * @returns {Node[]}
+ */
+function link(text) {
+  const url = text.length <= LONGEST_LINK ? parsed(text) : null;
+  if (url === null || !SCHEMES.has(url.protocol)) return [document.createTextNode(text)];
+  const title = url.href === text || url.href === `${text}/` ? undefined : url.href;
+  const node = el("a", { href: url.href, rel: "noopener noreferrer", target: "_blank", dir: "ltr", title }, text);
+  const deceptive = url.username !== "" || (url.host.includes("xn--") && FOREIGN.test(text.split(/[?#]/)[0] ?? ""));
+  return deceptive ? [node, el("span", { class: "faint" }, ` (${url.host})`)] : [node];
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
+}
+
+let marking = { me: "", pattern: /$^/ };
 
 /**
  * Return a text with its mentions of me marked.
@@ -113,8 +211,11 @@ function link(url) {
 function mentioned(text, me) {
   if (text === "") return [];
   if (me === "") return [document.createTextNode(text)];
-  const name = me.replace(/[.*+?^${}()|[\]\\\-/]/g, "\\$&");
-  const parts = text.split(new RegExp(`(?<![\\p{L}\\p{N}_])(@?${name})(?![\\p{L}\\p{N}_])`, "giu"));
+  if (marking.me !== me) {
+    const name = me.replace(/[.*+?^${}()|[\]\\\-/]/g, "\\$&");
+    marking = { me, pattern: new RegExp(`(?<![\\p{L}\\p{N}_])(@?${name})(?![\\p{L}\\p{N}_])`, "giu") };
+  }
+  const parts = text.split(marking.pattern);
   return parts
     .map((part, index) => (index % 2 ? el("mark", {}, part) : document.createTextNode(part)))
     .filter((node) => node.textContent !== "");
