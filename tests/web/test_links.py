@@ -54,3 +54,21 @@ def test_lost_key(server: WebServer, open_page: OpenPage) -> None:
     assert page.name_field.input_value() == "erin"
     page.join_button.click()
     page.join_button.wait_for(state="detached")
+
+
+def test_recovery_token(server: WebServer, join: Join, open_page: OpenPage, tmp_path: Path) -> None:
+    """In the place of a code it gives a browser the name, once; the list of keys says which one that is."""
+    join(server, "erin").shows("You are ")
+    config = str(tmp_path / "home-erin" / "config")
+    own = ("--server", str(server.address), "--user", "erin")
+    token = chatcli("key", "token", "--scope", "recover", *own, XDG_CONFIG_HOME=config).stdout.strip()
+    page = open_page(server, f"/#name=erin&link={token}", scheme="https")
+    page.join_button.click()
+    page.join_button.wait_for(state="detached")
+    assert chatcli("key", "tokens", *own, XDG_CONFIG_HOME=config).stdout == ""
+    late = open_page(server, f"/#name=erin&link={token}")
+    late.join_button.click()
+    late.page.get_by_role("alert").wait_for()
+    terminal, browser = chatcli("key", "list", *own, XDG_CONFIG_HOME=config).stdout.splitlines()
+    assert terminal.split("\t")[2].startswith("chatcli on ")
+    assert browser.split("\t")[2] == "Chrome on Linux"
