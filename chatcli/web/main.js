@@ -68,8 +68,8 @@ class Page {
   }
 
   #listen() {
-    for (const event of ["online", "focus"]) window.addEventListener(event, () => this.#chat.wake());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#chat.wake());
+    for (const event of ["online", "offline", "focus"]) window.addEventListener(event, () => this.#chat.wake());
+    document.addEventListener("visibilitychange", () => this.#chat.look(!document.hidden));
     window.addEventListener("pagehide", () => this.#chat.leave());
     // A page that was only put aside comes back as it was, but for the connection.
     window.addEventListener("pageshow", (event) => event.persisted && this.#chat.resume());

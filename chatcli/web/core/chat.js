@@ -4,13 +4,13 @@ import { Emitter } from "./emitter.js";
 import { LAST_SEQ, PAGE, Refused } from "./frames.js";
 import { History } from "./history.js";
 import { newId } from "./ids.js";
-import { Outbox, sendFrame } from "./outbox.js";
+import { Outbox } from "./outbox.js";
 import { Receiver } from "./receiver.js";
 import { State } from "./state.js";
 
 /** @import { Connection, Phase } from "./connection.js" */
 /** @import { Message, NameChange, RoomInfo, Welcome } from "./frames.js" */
-/** @import { Pending } from "./outbox.js" */
+/** @import { Pending, Said } from "./outbox.js" */
 /** @import { Conversation } from "./state.js" */
 /** @import { Storage } from "./storage.js" */
 
@@ -27,6 +27,7 @@ const MOST_MISSED = 100; // messages of a room that come again after a lost conn
  * @property {{conversation: Conversation, kind: "reset" | "older" | "newer", messages: Message[]}} messages
  * @property {{conversation: Conversation, pending: Pending, gone: boolean}} pending a message of mine that waits
  * @property {{pending: Pending, message: Message}} sent a message of mine is on disk
+ * @property {null} outbox many of my messages that wait have changed
  * @property {Conversation} receipts
  * @property {null} people
  * @property {Conversation} room topic, members, owners
@@ -60,7 +61,7 @@ export class Chat extends Emitter {
     this.#receiver = new Receiver(this, connection, this.#history, storage);
     this.device = device;
     this.state = new State();
-    this.outbox = new Outbox(storage);
+    this.outbox = new Outbox(storage, (frame) => connection.send(frame));
     /** @type {Conversation | null} */
     this.current = null;
     connection.on("phase", (phase) => this.#moved(phase));
@@ -121,9 +122,20 @@ export class Chat extends Emitter {
     if (this.phase === "idle" && this.#name !== "") this.#connection.start();
   }
 
-  /** Look at once whether the connection is alive. */
+  /** Look at once whether the connection is alive, and whether another page has left something unsent. */
   wake() {
     this.#connection.wake();
+    if (this.phase === "ready") void this.#loadOutbox().then(() => this.outbox.flush());
+  }
+
+  /**
+   * Take in whether somebody looks at the page.
+   *
+   * @param {boolean} seen
+   */
+  look(seen) {
+    this.#connection.unseen = !seen;
+    if (seen) this.wake();
   }
 
   /** Why the connection has ended for good, or the hello was refused. */
@@ -276,12 +288,11 @@ export class Chat extends Emitter {
   /**
    * Say something; it waits in the outbox until the server has it.
    *
-   * @param {Omit<Pending, "id" | "at" | "user" | "failure">} message
+   * @param {Said} message
    */
   say(message) {
-    const pending = this.outbox.add({ ...message, user: this.me });
+    const pending = this.outbox.add({ epoch: this.state.epoch, ...message, user: this.me });
     this.emit("pending", { conversation: this.state.conversation(message.to), pending, gone: false });
-    this.send(sendFrame(pending));
     return pending;
   }
 
@@ -292,7 +303,9 @@ export class Chat extends Emitter {
    */
   retry(id) {
     const pending = this.discard(id);
-    if (pending) this.say({ ...pending });
+    if (pending === undefined) return;
+    const { to, text, re, answer, choices, seconds, epoch } = pending;
+    this.say({ to, text, re, answer, choices, seconds, epoch });
   }
 
   /**
@@ -358,25 +371,44 @@ export class Chat extends Emitter {
 
   /** @param {Phase} phase */
   #moved(phase) {
+    if (phase !== "ready") this.outbox.close();
     if (phase === "refused" && this.reason) this.emit("refused", this.reason);
     this.emit("phase", phase);
   }
 
   /** @param {Welcome} welcome */
   async #welcome(welcome) {
+    const former = this.state.epoch;
     const restored = this.state.welcome(welcome);
     this.#codes = {};
     void this.#storage.put("settings", "user", welcome.user);
     if (restored && this.current !== null) this.current = this.state.conversation(this.current.of);
     try {
-      await this.outbox.load(welcome.user);
-      for (const pending of this.outbox.all) if (!pending.failure) this.send(sendFrame(pending));
+      await this.#loadOutbox();
+      if (this.phase === "ready" && welcome.epoch === this.state.epoch) this.#openOutbox(welcome, former);
       await this.#list();
       this.emit("people", null);
       if (this.current !== null) await this.open(this.current.of);
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  /** Read what waits on disk: that of a former page, and of other ones that are open. */
+  async #loadOutbox() {
+    const changed = await this.outbox.load(this.me);
+    if (changed && this.current !== null) this.emit("outbox", null);
+  }
+
+  /**
+   * Send what waits. After a restore, numbers beyond `shared` mean something else.
+   *
+   * @param {Welcome} welcome
+   * @param {string} former the log of the connection before
+   */
+  #openOutbox({ epoch, shared }, former) {
+    this.outbox.open(epoch, (pending) => pending.epoch === former && former !== "" && (pending.re ?? 0) <= shared);
+    this.emit("outbox", null);
   }
 
   /** Ask for the conversations, and for where those people are who are shown with them. */

@@ -2,18 +2,35 @@
 
 import { Emitter } from "./emitter.js";
 import { Disconnected, Refused } from "./frames.js";
+import { answerTo, readFrame } from "./validate.js";
 
 /** @import { Identity } from "./identity.js" */
 /** @import { Frame, Welcome } from "./frames.js" */
 
 const FIRST_DELAY = 500; // ms until the first attempt to come back
 const LONGEST_DELAY = 30_000; // ms; a laptop that wakes up does not wait: see `wake`
+const LONGEST_UNSEEN = 120_000; // ms, while nobody looks at the page
+const WELCOME_WITHIN = 15_000; // ms from an attempt on, after which it has failed
+const LASTED = 10_000; // ms after which a connection was no failure
 const PING_EVERY = 20_000; // ms
 const PONG_WITHIN = 8_000; // ms, after which the connection counts as dead
+const WAKE_EVERY = 1000; // ms between two attempts that somebody, or the browser, has asked for
+const LONGEST_TEXT = 32 * 1024 * 1024; // characters in one message of the WebSocket
 const MOST_WAITING = 64 * 1024; // bytes that the browser has yet to send
 
+const MOST_NONSENSE = 20; // frames of one connection that are not understood
+const NONSENSE = /** @type {const} */ (["nonsense", "The server's answer was not understood."]);
+
 /** Farewells after which coming back would not help, or would be a fight. */
-const FINAL = new Set(["kicked", "banned", "taken_over", "bad_proof", "unsupported_version", "tls_required"]);
+const FINAL = new Set([
+  "kicked",
+  "banned",
+  "taken_over",
+  "bad_proof",
+  "nonsense",
+  "unsupported_version",
+  "tls_required",
+]);
 
 /**
  * @typedef {"idle" | "connecting" | "ready" | "waiting" | "refused" | "ended"} Phase
@@ -38,15 +55,22 @@ export class Connection extends Emitter {
   #makeHello;
   #url;
   #origin;
-  /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
+  #nonsense = 0;
+  /** @type {Map<number, {answer: string, resolve: (answer: any) => void, reject: (error: Error) => void}>} */
   #asked = new Map();
   #n = 0;
   #failures = 0;
+  #startedAt = 0;
+  #heardAt = 0;
+  /** @type {number | undefined} */
+  #deadline;
   /** @type {number | undefined} */
   #retry;
   /** @type {number | undefined} */
   #pinger;
   #greeting = false; // hello was said, and no welcome came
+  #signed = false;
+  #welcomedAt = 0;
 
   /**
    * @param {object} options
@@ -63,8 +87,10 @@ export class Connection extends Emitter {
     this.#makeHello = makeHello;
     /** @type {Phase} */
     this.phase = "idle";
-    /** Why it was refused or has ended. @type {Refused | null} */
+    /** Why it was refused or has ended, or what the server said before it closed. @type {Refused | null} */
     this.reason = null;
+    /** Whether nobody looks at the page: then it takes its time to come back. */
+    this.unseen = false;
     /** When the next attempt is made, as `Date.now()`. */
     this.retryAt = 0;
   }
@@ -73,18 +99,22 @@ export class Connection extends Emitter {
   start() {
     if (this.#socket !== null) return;
     clearTimeout(this.#retry);
-    this.#move("connecting");
+    this.#startedAt = Date.now();
+    this.#greeting = false;
+    this.#nonsense = 0;
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
-    this.#greeting = false;
     socket.onopen = () => this.#greet();
     socket.onmessage = (event) => this.#receive(socket, event.data);
     socket.onclose = () => this.#lost(socket);
+    this.#deadline = setTimeout(() => this.#lost(socket), WELCOME_WITHIN);
+    this.#move("connecting");
   }
 
   /** Say goodbye, and do not come back. */
   stop() {
     clearTimeout(this.#retry);
+    this.#failures = 0;
     const socket = this.#socket;
     if (socket !== null) {
       this.#write({ t: "bye" });
@@ -95,11 +125,15 @@ export class Connection extends Emitter {
 
   /** Look at once whether the connection is alive; called when the page is shown again, or the network is back. */
   wake() {
-    if (this.phase === "waiting") {
-      this.#failures = 0;
-      this.start();
-    } else if (this.phase === "ready") {
+    const waited = Date.now() - this.#startedAt;
+    if (this.phase === "ready") {
       this.#ping();
+    } else if (this.phase === "waiting" && Math.abs(waited) > WAKE_EVERY) {
+      this.#failures = Math.min(this.#failures, 1);
+      this.start();
+    } else if (this.phase === "connecting" && this.#socket !== null && Math.abs(waited) > PONG_WITHIN / 2) {
+      this.#drop(this.#socket); // the network may be another one than when that began
+      this.start();
     }
   }
 
@@ -130,7 +164,8 @@ export class Connection extends Emitter {
     if (this.phase !== "ready") return Promise.reject(new Disconnected());
     const n = ++this.#n;
     this.#write({ ...frame, n });
-    return new Promise((resolve, reject) => this.#asked.set(n, { resolve, reject }));
+    const answer = answerTo(frame["t"]);
+    return new Promise((resolve, reject) => this.#asked.set(n, { answer, resolve, reject }));
   }
 
   /** @param {Record<string, any>} frame */
@@ -146,6 +181,7 @@ export class Connection extends Emitter {
 
   #greet() {
     this.#greeting = true;
+    this.#signed = false;
     this.#hello = { purpose: "join", ...this.#makeHello() };
     this.#write({ t: "hello", version: 1, key: this.#identity.publicKey, origin: this.#origin, ...this.#hello });
   }
@@ -155,37 +191,35 @@ export class Connection extends Emitter {
 
   /**
    * @param {WebSocket} socket
-   * @param {string} data whole lines
+   * @param {unknown} data whole lines
    */
   #receive(socket, data) {
-    for (const line of data.split("\n")) {
-      if (line === "" || socket !== this.#socket) continue;
-      let frame;
-      try {
-        frame = JSON.parse(line);
-      } catch {
-        continue; // no server of ours says such a line, and another one deserves no better
-      }
-      if (typeof frame === "object" && frame !== null && typeof frame.t === "string") this.#process(socket, frame);
+    this.#heardAt = Date.now();
+    const lines = typeof data === "string" && data.length <= LONGEST_TEXT ? data.split("\n") : ["too long"];
+    for (const line of lines) {
+      if (line !== "" && socket === this.#socket) this.#process(socket, readFrame(line));
     }
   }
 
   /**
    * @param {WebSocket} socket
-   * @param {Frame} frame
+   * @param {Frame} frame valid
    */
   #process(socket, frame) {
+    const asked = this.#asked.get(frame.n ?? 0);
     if (frame.t === "bye") {
-      this.#ended(socket, new Refused(String(frame.code), String(frame.text)));
-    } else if (this.#greeting) {
-      this.#login(socket, frame);
-    } else if (typeof frame.n === "number" && this.#asked.has(frame.n)) {
-      const asked = this.#asked.get(frame.n);
-      this.#asked.delete(frame.n);
-      if (frame.t === "error") asked?.reject(new Refused(frame.code, frame.text, frame.names));
-      else asked?.resolve(frame);
-    } else {
+      this.#ended(socket, new Refused(frame["code"], frame["text"]));
+    } else if (this.phase !== "ready") {
+      if (this.#greeting) void this.#login(socket, frame).catch(() => this.#lost(socket));
+    } else if (asked !== undefined) {
+      this.#asked.delete(frame.n ?? 0);
+      if (frame.t === "error") asked.reject(new Refused(frame["code"], frame["text"], frame["names"]));
+      else if (frame.t === asked.answer) asked.resolve(frame);
+      else asked.reject(new Refused(...NONSENSE));
+    } else if (frame.t !== "nonsense") {
       this.emit("frame", frame);
+    } else if ((this.#nonsense += 1) > MOST_NONSENSE) {
+      this.#ended(socket, new Refused("nonsense", "The server says what this page does not understand."));
     }
   }
 
@@ -194,29 +228,36 @@ export class Connection extends Emitter {
    * @param {Frame} frame
    */
   async #login(socket, frame) {
-    if (frame.t === "challenge") {
-      this.emit("challenge", { server: String(frame.server), key: String(frame.key) });
+    if (frame.t === "challenge" && !this.#signed) {
+      this.#signed = true;
+      this.emit("challenge", { server: frame["server"], key: frame["key"] });
       const { user, purpose } = this.#hello;
-      const claim = { serverKey: frame.key, nonce: frame.nonce, user, purpose, origin: this.#origin };
+      const claim = { serverKey: frame["key"], nonce: frame["nonce"], user, purpose, origin: this.#origin };
       const signature = await this.#identity.sign(/** @type {import("./proof.js").Claim} */ (claim));
       if (socket === this.#socket) this.#write({ t: "prove", signature });
     } else if (frame.t === "welcome") {
       this.#greeting = false;
-      this.#failures = 0;
+      clearTimeout(this.#deadline);
+      this.#welcomedAt = Date.now();
       this.#pinger = setInterval(() => this.#ping(), PING_EVERY);
+      this.reason = null;
       this.#move("ready");
       this.emit("welcome", /** @type {any} */ (frame));
     } else if (frame.t === "error") {
-      this.reason = new Refused(frame.code, frame.text, frame.names);
+      this.reason = new Refused(frame["code"], frame["text"], frame["names"]);
       this.#drop(socket);
       this.#move("refused");
     }
   }
 
+  /** Ask for a sign of life; whatever comes is one. */
   #ping() {
     const socket = this.#socket;
     if (socket === null || this.phase !== "ready") return;
-    const timer = setTimeout(() => socket === this.#socket && this.#lost(socket), PONG_WITHIN);
+    const before = this.#heardAt;
+    const timer = setTimeout(() => {
+      if (socket === this.#socket && this.#heardAt === before) this.#lost(socket);
+    }, PONG_WITHIN);
     this.request({ t: "ping" }).then(
       () => clearTimeout(timer),
       () => clearTimeout(timer),
@@ -228,8 +269,9 @@ export class Connection extends Emitter {
    * @param {Refused} reason
    */
   #ended(socket, reason) {
+    if (socket !== this.#socket) return;
+    this.reason = reason;
     if (FINAL.has(reason.code)) {
-      this.reason = reason;
       this.#drop(socket);
       this.#move("ended");
     } else {
@@ -242,6 +284,7 @@ export class Connection extends Emitter {
     if (socket !== this.#socket) return;
     this.#socket = null;
     clearInterval(this.#pinger);
+    clearTimeout(this.#deadline);
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
     const asked = [...this.#asked.values()];
@@ -252,8 +295,11 @@ export class Connection extends Emitter {
   /** @param {WebSocket} socket */
   #lost(socket) {
     if (socket !== this.#socket) return;
+    // A server that welcomes and closes at once is not to be called again and again without a pause.
+    if (this.phase === "ready" && Date.now() - this.#welcomedAt > LASTED) this.#failures = 0;
     this.#drop(socket);
-    const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#failures) * (0.5 + Math.random() / 2);
+    const longest = this.unseen ? LONGEST_UNSEEN : LONGEST_DELAY;
+    const delay = Math.min(longest, FIRST_DELAY * 2 ** this.#failures) * (0.5 + Math.random() / 2);
     this.#failures += 1;
     this.retryAt = Date.now() + delay;
     this.#retry = setTimeout(() => this.start(), delay);

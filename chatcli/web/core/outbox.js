@@ -1,8 +1,14 @@
-/** Messages that the server has yet to acknowledge: kept on disk, and said again, in order, under the same ids. */
+/** Messages that the server has yet to acknowledge: kept on disk, and sent again, in order, under the same ids. */
 
-import { newId } from "./ids.js";
+import { goOnAfter, newId } from "./ids.js";
 
 /** @import { Storage } from "./storage.js" */
+
+const MOST_ON_WIRE = 50; // messages that the server has yet to acknowledge
+const AGAIN_AFTER = 5000; // ms until messages are sent again that the server could not take
+
+/** Errors that pass by themselves. */
+const PASSING = new Set(["storage", "too_many", "full"]);
 
 /**
  * A message of mine that is not in the log, as far as is known.
@@ -17,37 +23,40 @@ import { newId } from "./ids.js";
  * @property {number} [answer]
  * @property {string[]} [choices]
  * @property {number} [seconds]
+ * @property {string} [epoch] the log that `re` belongs to
  * @property {string} [failure] why the server refuses it; such a message stays until somebody decides
  */
 
+/** What is written in a message, and where it goes. @typedef {Omit<Pending, "id" | "at" | "user" | "failure">} Said */
+
 export class Outbox {
   #storage;
-  /** @type {Map<string, Pending>} */
+  #send;
+  /** In the order in which they are sent. @type {Map<string, Pending>} */
   #pending = new Map();
-
-  /** @param {Storage} storage */
-  constructor(storage) {
-    this.#storage = storage;
-  }
+  /** Ids of messages that were sent on this connection. @type {Set<string>} */
+  #wire = new Set();
+  /** Ids of messages that another page, or a former one, has written. @type {Set<string>} */
+  #foreign = new Set();
+  #open = false;
+  #pause = 0;
 
   /**
-   * Read what was left by a former page, or another one that is open.
-   *
-   * @param {string} user
+   * @param {Storage} storage
+   * @param {(frame: Record<string, any>) => boolean} send a frame, or return that it cannot be sent now
    */
-  async load(user) {
-    for (const pending of await this.#storage.all("outbox")) {
-      if (pending.user === user && !this.#pending.has(pending.id)) this.#pending.set(pending.id, pending);
-    }
+  constructor(storage, send) {
+    this.#storage = storage;
+    this.#send = send;
   }
 
-  /** All messages, the oldest first. */
+  /** All messages, in the order in which they are sent. */
   get all() {
-    return [...this.#pending.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return [...this.#pending.values()];
   }
 
   /**
-   * Return the messages to a place, the oldest first.
+   * Return the messages to a place, in their order.
    *
    * @param {string} to
    */
@@ -61,30 +70,118 @@ export class Outbox {
   }
 
   /**
-   * Add a message; it is on disk, as far as this browser has one, when the promise is kept.
+   * Read what was left by a former page, or is waiting in another one; return whether anything has changed.
    *
-   * @param {Omit<Pending, "id" | "at">} message
+   * @param {string} user
+   */
+  async load(user) {
+    const kept = new Map();
+    for (const pending of await this.#storage.all("outbox")) {
+      if (pending?.user === user && typeof pending.id === "string") kept.set(pending.id, pending);
+    }
+    const gone = [...this.#foreign].filter((id) => !kept.has(id) && !this.#wire.has(id));
+    for (const id of gone) this.#forget(id);
+    const found = [...kept.values()].filter(({ id }) => !this.#pending.has(id));
+    for (const pending of found) {
+      this.#foreign.add(pending.id);
+      this.#pending.set(pending.id, pending);
+      goOnAfter(pending.id);
+    }
+    if (found.length) this.#pending = new Map([...this.#pending].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return found.length + gone.length > 0;
+  }
+
+  /** Send no more, as the connection is lost: what was on its way may not have arrived. */
+  close() {
+    clearTimeout(this.#pause);
+    this.#pause = 0;
+    this.#open = false;
+    this.#wire.clear();
+  }
+
+  /**
+   * Send all messages, on a new connection.
+   *
+   * @param {string} epoch of the server's log
+   * @param {(pending: Pending) => boolean} holds whether the message that one refers to is in that log
+   */
+  open(epoch, holds) {
+    for (const pending of this.#pending.values()) {
+      if (pending.re === undefined || pending.epoch === epoch) continue;
+      if (!holds(pending)) this.#unlink(pending);
+      pending.epoch = epoch;
+      this.#keep(pending);
+    }
+    this.#open = true;
+    this.flush();
+  }
+
+  /**
+   * Drop the reference to a message that a restored log does not have.
+   *
+   * @param {Pending} pending
+   */
+  #unlink(pending) {
+    if (pending.answer !== undefined) {
+      pending.failure ??= "The server was restored from a backup, and the question is gone.";
+    } else {
+      pending.re = undefined;
+    }
+  }
+
+  /** Send as many messages as may be under way. */
+  flush() {
+    if (!this.#open || this.#pause) return;
+    for (const pending of this.#pending.values()) {
+      if (this.#wire.size >= MOST_ON_WIRE) return;
+      if (pending.failure !== undefined || this.#wire.has(pending.id)) continue;
+      if (!this.#send(sendFrame(pending))) return;
+      this.#wire.add(pending.id);
+    }
+  }
+
+  /**
+   * Add a message, and send it when its turn comes.
+   *
+   * @param {Said & {user: string}} said
    * @returns {Pending}
    */
-  add(message) {
-    const pending = { ...message, id: newId(), at: Date.now() };
+  add(said) {
+    const pending = { ...said, id: newId(), at: Date.now() };
     this.#pending.set(pending.id, pending);
-    void this.#storage.put("outbox", pending.id, pending);
+    this.#keep(pending);
+    this.flush();
     return pending;
   }
 
   /**
-   * Keep why the server refuses a message.
+   * Take in that the server has refused a message; return it if somebody has to decide what becomes of it.
    *
    * @param {string} id
-   * @param {string} failure
+   * @param {string} code
+   * @param {string} text
    */
-  fail(id, failure) {
+  refused(id, code, text) {
     const pending = this.#pending.get(id);
     if (pending === undefined) return undefined;
-    pending.failure = failure;
-    void this.#storage.put("outbox", id, pending);
+    this.#wire.delete(id);
+    if (PASSING.has(code)) {
+      this.#wait();
+      return undefined;
+    }
+    pending.failure = text;
+    this.#keep(pending);
+    this.flush();
     return pending;
+  }
+
+  /** Send nothing for a while, and then all again, so that the order stays. */
+  #wait() {
+    if (this.#pause) return;
+    this.#pause = setTimeout(() => {
+      this.#pause = 0;
+      this.flush();
+    }, AGAIN_AFTER);
   }
 
   /**
@@ -93,15 +190,29 @@ export class Outbox {
    * @param {string} id
    */
   remove(id) {
+    const pending = this.#forget(id);
+    if (pending !== undefined) void this.#storage.delete("outbox", id);
+    this.flush();
+    return pending;
+  }
+
+  /** @param {string} id */
+  #forget(id) {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
-    void this.#storage.delete("outbox", id);
+    this.#wire.delete(id);
+    this.#foreign.delete(id);
     return pending;
+  }
+
+  /** @param {Pending} pending */
+  #keep(pending) {
+    void this.#storage.put("outbox", pending.id, { ...pending });
   }
 }
 
 /**
- * Return the frame that says a pending message.
+ * Return the frame of a pending message.
  *
  * @param {Pending} pending
  */

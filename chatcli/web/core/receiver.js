@@ -1,7 +1,5 @@
 /** What the server pushes: each frame changes what is known, and views hear of it. */
 
-import { sendFrame } from "./outbox.js";
-
 /** @import { Chat } from "./chat.js" */
 /** @import { Connection } from "./connection.js" */
 /** @import { Frame, Happened, Message, NameChange, Receipt } from "./frames.js" */
@@ -10,10 +8,6 @@ import { sendFrame } from "./outbox.js";
 
 const ACK_AFTER = 200; // ms in which messages are acknowledged together
 const COUNT_AFTER = 300; // ms in which unread counts are asked for once
-const AGAIN_AFTER = 5000; // ms until a message is said again that the server could not take
-
-/** Errors of a message that pass by themselves. */
-const PASSING = new Set(["storage", "too_many", "full"]);
 
 export class Receiver {
   #chat;
@@ -114,16 +108,14 @@ export class Receiver {
 
   /** @param {{code: string, text: string, id?: string}} error */
   #error({ code, text, id }) {
-    const pending = id === undefined ? undefined : this.#chat.outbox.get(id);
-    if (pending === undefined || id === undefined) {
+    if (id === undefined) {
       this.#chat.emit("notice", { text, failed: true });
-    } else if (PASSING.has(code)) {
-      setTimeout(() => this.#chat.outbox.get(id) && this.#connection.send(sendFrame(pending)), AGAIN_AFTER);
-    } else {
-      this.#chat.outbox.fail(id, text);
-      const conversation = this.#chat.state.conversation(pending.to);
-      this.#chat.emit("pending", { conversation, pending, gone: false });
+      return;
     }
+    const pending = this.#chat.outbox.refused(id, code, text);
+    if (pending === undefined) return;
+    const conversation = this.#chat.state.conversation(pending.to);
+    this.#chat.emit("pending", { conversation, pending, gone: false });
   }
 
   /** @param {{to: string, count: number, before: number}} skipped */

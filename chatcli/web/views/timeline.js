@@ -52,7 +52,7 @@ export class Timeline {
       else this.#later(messages);
     });
     chat.on("pending", ({ conversation }) => conversation === this.#conversation && this.#drawPending());
-    chat.on("sent", () => this.#drawPending());
+    for (const event of /** @type {const} */ (["sent", "outbox"])) chat.on(event, () => this.#drawPending());
     chat.on("receipts", (conversation) => conversation === this.#conversation && this.#drawReceipts());
     document.addEventListener("visibilitychange", () => this.#watch());
     window.addEventListener("focus", () => this.#watch());
