@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self
@@ -18,6 +19,7 @@ from playwright.sync_api import (
     Page,
     Request,
     Response,
+    WebSocket,
     expect,
     sync_playwright,
 )
@@ -39,6 +41,7 @@ _WATCH: Final = f"""addEventListener("securitypolicyviolation", (event) => globa
     `${{event.effectiveDirective}} stops ${{event.blockedURI}} at ${{event.sourceFile}}:${{event.lineNumber}}`))"""
 # A request that the page itself, or a reload of it, gives up is no failure.
 _GIVEN_UP: Final = "net::ERR_ABORTED"
+_FRAMES: Final = 40  # of WebSockets that are kept
 _LOCAL: Final = ("data", "blob", "about")  # schemes
 
 
@@ -78,6 +81,8 @@ class Watch:
         self._tolerated: list[re.Pattern[str]] = []
         #: All lines on the console, those of errors included.
         self.console: list[str] = []
+        #: The last frames of all WebSockets, those that were sent after an arrow.
+        self.frames: deque[str] = deque(maxlen=_FRAMES)
         context.expose_binding(_VIOLATION, lambda _, sentence: self._complain(f"policy: {sentence}"))
         context.add_init_script(_WATCH)
         context.on("console", self._on_console)
@@ -85,6 +90,7 @@ class Watch:
         context.on("request", self._on_request)
         context.on("requestfailed", self._on_failure)
         context.on("response", self._on_response)
+        context.on("page", lambda page: page.on("websocket", self._on_websocket))
 
     def tolerate(self, pattern: str) -> Self:
         """Let complaints pass in which this regular expression is found."""
@@ -105,6 +111,11 @@ class Watch:
         self.console.append(line)
         if message.type in {"error", "assert"}:
             self._complain(f"console: {line}")
+
+    def _on_websocket(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda data: self.frames.append(f"→ {data!s:.300}"))
+        socket.on("framereceived", lambda data: self.frames.append(f"{data!s:.300}"))
+        socket.on("close", lambda _: self.frames.append("the end of the WebSocket"))
 
     def _on_request(self, request: Request) -> None:
         url = urlsplit(request.url)

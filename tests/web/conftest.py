@@ -112,7 +112,8 @@ def open_page(browser: Browser, request: pytest.FixtureRequest, tmp_path: Path) 
             usual = {"locale": "en-GB", "timezone_id": "UTC", "ignore_https_errors": scheme == "https"}
             context = stack.enter_context(browser.new_context(**{**usual, **options}))
             context.set_default_timeout(DEADLINE * 1000)
-            page = ChatPage(context.new_page(), chromium.Watch(context, url), url)
+            watch = chromium.Watch(context, url)
+            page = ChatPage(context.new_page(), watch, url)
             pages.append(page)
             return page.go(path)
 
@@ -162,7 +163,7 @@ def _described(tab: ChatPage, picture: Path) -> str:
     """Take a picture of a page, and return where it is and what else is known."""
     if tab.page.is_closed():
         return "closed"
-    lines = [tab.page.url, *tab.watch.console]
+    lines = [tab.page.url, *tab.watch.console, *tab.watch.frames]
     with contextlib.suppress(Exception):  # the browser may be what has failed
         tab.page.screenshot(path=picture, timeout=3000)
         lines.append(f"picture: {picture}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
 _COMPOSER: Final = re.compile(r"^Message to (.+)$")
+_TIME: Final = re.compile(r"^(.+?), \d\d:\d\d: ", re.DOTALL)
 _UNREAD: Final = re.compile(r", (\d+) unread")
 
 
@@ -136,8 +137,11 @@ class ChatPage:
         return self.timeline.get_by_role("article").filter(has_text=text)
 
     def messages(self) -> list[str]:
-        """Return the texts of the articles, from the oldest to the newest, as they are on the screen."""
-        return self.timeline.get_by_role("article").all_inner_texts()
+        """Return the messages from the oldest to the newest, as in ``ann: hello``; long ones are cut, as in a label."""
+        names: list[str] = self.timeline.get_by_role("article").evaluate_all(
+            "(nodes) => nodes.map((node) => node.getAttribute('aria-label'))"
+        )
+        return [_TIME.sub(r"\1: ", name) for name in names]
 
     def shows(self, text: str) -> None:
         """Wait until a message with this text is there, once."""
@@ -155,6 +159,13 @@ class ChatPage:
     def link(self, conversation: str) -> Locator:
         """The link to a conversation at the side: its name, and behind a comma what is new there."""
         return self.sidebar.get_by_role("link", name=re.compile(rf"^{re.escape(conversation)}(,|$)"))
+
+    def find(self, name: str) -> None:
+        """Open a room, which is entered, or a person by the name."""
+        field = self.page.get_by_role("textbox", name="Open a room or a person")
+        field.fill(name)
+        field.press("Enter")
+        self.is_at(name)
 
     def open(self, conversation: str) -> None:
         """Open a conversation from the side."""

@@ -248,6 +248,6 @@ export class State {
  * @param {string} name
  */
 export function mentions(text, name) {
-  const escaped = name.replace(/[.*+?^${}()|[\]\\\-/]/g, "\\$&");
+  const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
   return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, "iu").test(text.slice(0, 4000));
 }

@@ -212,7 +212,7 @@ function mentioned(text, me) {
   if (text === "") return [];
   if (me === "") return [document.createTextNode(text)];
   if (marking.me !== me) {
-    const name = me.replace(/[.*+?^${}()|[\]\\\-/]/g, "\\$&");
+    const name = me.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
     marking = { me, pattern: new RegExp(`(?<![\\p{L}\\p{N}_])(@?${name})(?![\\p{L}\\p{N}_])`, "giu") };
   }
   const parts = text.split(marking.pattern);

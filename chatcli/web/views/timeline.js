@@ -154,7 +154,7 @@ export class Timeline {
   /** @param {Message[]} messages */
   #prepend(messages) {
     const conversation = this.#conversation;
-    if (conversation === null) return;
+    if (conversation === null || messages.length === 0) return; // a change would scroll, and so ask again
     const height = this.#log.scrollHeight;
     let before = null;
     const section = el("section", { class: "section" });
