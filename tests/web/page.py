@@ -172,6 +172,14 @@ class ChatPage:
         self.link(conversation).click()
         self.is_at(conversation)
 
+    def enter(self, conversation: str) -> Self:
+        """Open a room, which is made if there is none, or a person, by the name that one types."""
+        field = self.sidebar.get_by_role("textbox", name="Open a room or a person")
+        field.fill(conversation)
+        field.press("Enter")
+        self.is_at(conversation)
+        return self
+
     def is_at(self, conversation: str) -> None:
         """Wait until a conversation is open."""
         self.main.get_by_role("textbox", name=f"Message to {conversation}", exact=True).wait_for()

@@ -9,7 +9,7 @@ import { Receiver } from "./receiver.js";
 import { State } from "./state.js";
 
 /** @import { Connection, Phase } from "./connection.js" */
-/** @import { Message, NameChange, RoomInfo, Welcome } from "./frames.js" */
+/** @import { Happened, Message, NameChange, RoomInfo, Welcome } from "./frames.js" */
 /** @import { Pending, Said } from "./outbox.js" */
 /** @import { Conversation } from "./state.js" */
 /** @import { Storage } from "./storage.js" */
@@ -33,6 +33,7 @@ const MOST_MISSED = 100; // messages of a room that come again after a lost conn
  * @property {Conversation} room topic, members, owners
  * @property {{conversation: Conversation, message: Message}} arrived an unread message of somebody else
  * @property {{text: string, failed: boolean}} notice a sentence for the person
+ * @property {Happened} happened
  * @property {NameChange} renewed
  */
 
@@ -110,6 +111,18 @@ export class Chat extends Emitter {
       newest: MOST_MISSED,
       ...this.#codes,
     };
+  }
+
+  /**
+   * Let others see what I read, or not; the connection begins anew for it.
+   *
+   * @param {boolean} receipts
+   */
+  async setReceipts(receipts) {
+    this.#receipts = receipts;
+    await this.#storage.put("settings", "receipts", receipts);
+    this.#connection.stop();
+    this.#connection.start();
   }
 
   /** Leave; the name stays. */
@@ -248,9 +261,11 @@ export class Chat extends Emitter {
   async #more(kind) {
     const conversation = this.current;
     if (conversation === null || !conversation.loaded || this.phase !== "ready") return;
+    const { atStart } = conversation;
     try {
       const messages = await this.#history[kind](conversation);
-      if (messages.length > 0 || conversation.atStart) this.emit("messages", { conversation, kind, messages });
+      if (messages.length > 0 || conversation.atStart !== atStart)
+        this.emit("messages", { conversation, kind, messages });
     } catch (error) {
       this.failed(error);
     }
@@ -319,6 +334,19 @@ export class Chat extends Emitter {
       this.emit("pending", { conversation: this.state.conversation(pending.to), pending, gone: true });
     }
     return pending;
+  }
+
+  /**
+   * Take in whether something is written in a conversation and not sent.
+   *
+   * @param {string} of
+   * @param {boolean} draft
+   */
+  drafted(of, draft) {
+    const conversation = this.state.conversation(of);
+    if (conversation.draft === draft) return;
+    conversation.draft = draft;
+    this.emit("list", null);
   }
 
   // Rooms
@@ -418,6 +446,7 @@ export class Chat extends Emitter {
     this.emit("list", null);
     this.#receiver.acknowledge();
     const { people } = await this.request({ t: "who", limit: PAGE });
+    this.state.people.clear();
     for (const person of people) this.state.people.set(person.user, person);
     this.emit("people", null);
   }

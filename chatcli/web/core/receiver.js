@@ -146,6 +146,7 @@ export class Receiver {
     if (conversation === this.#chat.current) void this.#chat.describe(conversation);
     this.#chat.emit("room", conversation);
     this.#chat.emit("list", null);
+    this.#chat.emit("happened", happened);
   }
 
   /** @param {NameChange} change */

@@ -24,6 +24,10 @@ export class Conversation {
     this.last = null;
     this.unread = 0;
     this.mentions = 0;
+    /** Whether a question is among the unread messages, as far as this page has seen them come. */
+    this.asked = false;
+    /** Whether something is written here and not sent. */
+    this.draft = false;
     /** `seq` up to which I have read. */
     this.read = 0;
     /** `seq` after which the line "new" stands while the conversation is open; 0 for none. */
@@ -162,6 +166,7 @@ export class State {
     if (counts) {
       conversation.unread = Math.min(MANY, conversation.unread + 1);
       if (conversation.isRoom && mentions(message.text, this.me)) conversation.mentions += 1;
+      conversation.asked ||= message.choices !== undefined;
     }
     return { conversation, shown, counts };
   }
@@ -187,6 +192,7 @@ export class State {
     conversation.read = seq;
     if (seq >= conversation.newest) {
       conversation.unread = conversation.mentions = 0;
+      conversation.asked = false;
       return false;
     }
     return true;

@@ -58,6 +58,17 @@ export class Storage {
   }
 
   /**
+   * Return all keys of a store.
+   *
+   * @param {Store} store
+   * @returns {Promise<string[]>}
+   */
+  async keys(store) {
+    const kept = this.#database === null ? [] : await this.#run(store, "readonly", (table) => table.getAllKeys());
+    return [...new Set([...this.#table(store).keys(), ...(kept ?? [])])];
+  }
+
+  /**
    * Keep a value.
    *
    * @param {Store} store

@@ -107,6 +107,7 @@ export class Composer {
     clearTimeout(this.#timer);
     if (this.#conversation === null) return;
     const text = this.#text.value;
+    this.#chat.drafted(this.#conversation.of, text !== "");
     if (text === "") void this.#storage.delete("drafts", this.#conversation.of);
     else void this.#storage.put("drafts", this.#conversation.of, text);
   }

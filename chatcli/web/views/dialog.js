@@ -36,3 +36,28 @@ export function openDialog(title, children, { onClose = () => {}, wide = false }
   dialog.showModal();
   return dialog;
 }
+
+/**
+ * Ask before something is done that cannot be undone; resolve with whether it is to be done.
+ *
+ * @param {string} question
+ * @param {string} about what will be so then
+ * @param {string} verb
+ * @returns {Promise<boolean>}
+ */
+export function confirmed(question, about, verb) {
+  return new Promise((resolve) => {
+    let answer = false;
+    const yes = () => {
+      answer = true;
+      dialog.close();
+    };
+    const no = el("button", { type: "button", onclick: () => dialog.close() }, "Cancel");
+    const dialog = openDialog(
+      question,
+      [el("p", {}, about), el("p", { class: "choices" }, el("button", { type: "submit", onclick: yes }, verb), no)],
+      { onClose: () => resolve(answer) },
+    );
+    no.focus();
+  });
+}

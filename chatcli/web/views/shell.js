@@ -1,6 +1,7 @@
-/** The page once somebody is in: what stands where. */
+/** The page once somebody is in: what stands where, and which address leads to what. */
 
 import { conversationOf, pathOf } from "../core/paths.js";
+import { Preferences } from "../core/preferences.js";
 import { Composer } from "./composer.js";
 import { el } from "./dom.js";
 import { Header } from "./header.js";
@@ -13,6 +14,10 @@ import { Timeline } from "./timeline.js";
 
 export class Shell {
   #chat;
+  /** @type {import("./people.js").People | null} */
+  #people = null;
+  /** Opens the list of one's devices. @type {(() => unknown) | null} */
+  devices = null;
 
   /**
    * @param {Chat} chat
@@ -20,19 +25,42 @@ export class Shell {
    */
   constructor(chat, storage) {
     this.#chat = chat;
+    this.storage = storage;
+    this.preferences = new Preferences(storage);
+    const go = (/** @type {string} */ of) => this.go(of);
     this.status = new Status(chat);
-    this.sidebar = new Sidebar(chat, { onOpen: (of) => this.go(of) });
+    this.sidebar = new Sidebar(chat, this.preferences, {
+      onOpen: go,
+      onBrowse: () => void this.browse(),
+      onMe: () => void import("./me.js").then(({ openMe }) => openMe(chat, this)),
+    });
     this.composer = new Composer(chat, storage);
-    this.header = new Header(chat, { onBack: () => this.go(null) });
+    this.header = new Header(chat, {
+      onBack: () => this.go(null),
+      onSearch: () => void this.search(),
+      onPeople: () => void this.togglePeople(),
+      onAbout: () => void this.about(),
+    });
     this.timeline = new Timeline(chat, {
       onReply: (message) => this.composer.replyTo(message),
       onEdit: (pending) => this.composer.edit(pending),
     });
-    const main = el("main", {}, this.header.root, this.timeline.root, this.composer.root);
-    this.root = el("div", { class: "shell" }, this.status.root, this.sidebar.root, main);
+    const skip = el("a", { class: "skip", href: "#write", onclick: this.#skip }, "Skip to writing");
+    this.main = el("main", { tabIndex: -1 }, this.header.root, this.timeline.root, this.composer.root);
+    this.root = el("div", { class: "shell" }, skip, this.status.root, this.sidebar.root, this.main);
     this.root.addEventListener("click", (event) => this.#clicked(event));
     window.addEventListener("popstate", () => void this.#follow());
     chat.on("current", (current) => this.root.classList.toggle("open", current !== null));
+    this.preferences.on("changed", () => this.#theme());
+  }
+
+  /** Begin: somebody is in. What is not needed to read and to write is loaded once that is possible. */
+  async start() {
+    await this.preferences.load();
+    await this.#follow();
+    for (const of of await this.storage.keys("drafts")) this.#chat.drafted(of, true);
+    const { furnish } = await import("./furnishing.js");
+    furnish(this.#chat, this);
   }
 
   /** Open the conversation that the address names. */
@@ -41,22 +69,91 @@ export class Shell {
     await this.#chat.open(conversationOf(location.pathname), at);
   }
 
-  /** Begin: somebody is in. */
-  async start() {
-    await this.#follow();
-  }
-
   /**
    * Open a conversation, and have the address name it.
    *
    * @param {string | null} of
+   * @param {number} [at] `seq` of a message
    */
-  go(of) {
-    const path = of === null ? "/" : pathOf(of);
-    if (path !== location.pathname) history.pushState(null, "", path);
-    void this.#chat.open(of);
-    if (of !== null) this.composer.focus();
+  go(of, at) {
+    const path = (of === null ? "/" : pathOf(of)) + (at === undefined ? "" : `?at=${at}`);
+    if (path !== location.pathname + location.search) history.pushState(null, "", path);
+    const opened = this.#chat.open(of, at);
+    if (of === null) this.sidebar.focus();
+    else if (at === undefined) this.composer.focus();
+    else void opened.then(() => this.timeline.goTo(at));
   }
+
+  /** Show all rooms and people. */
+  async browse() {
+    const { openRooms } = await import("./rooms.js");
+    openRooms(this.#chat, { onOpen: (of) => this.go(of) });
+  }
+
+  /** Search, first in the open conversation. */
+  async search() {
+    const { openSearch } = await import("./search.js");
+    openSearch(this.#chat, { onOpen: (of, at) => this.go(of, at) });
+  }
+
+  /** Go anywhere by the first letters of a name. */
+  async switcher() {
+    const { openSwitcher } = await import("./switcher.js");
+    openSwitcher(this.#chat, { onOpen: (of) => this.go(of) });
+  }
+
+  /** Show all keys. */
+  async help() {
+    const { openHelp } = await import("./help.js");
+    openHelp();
+  }
+
+  /** Show, or hide, the members of the open room beside it. */
+  async togglePeople() {
+    const { People } = await import("./people.js");
+    if (this.#people === null) {
+      this.#people = new People(this.#chat, {
+        onPerson: (user) => void this.person(user),
+        onClose: () => void this.togglePeople(),
+      });
+      this.root.append(this.#people.root);
+    } else {
+      this.#people.close();
+      this.#people = null;
+      this.header.focusPeople();
+    }
+    this.header.showsPeople(this.#people !== null);
+  }
+
+  /** Show what there is to know, and to do, about the open conversation. */
+  async about() {
+    const { current } = this.#chat;
+    if (current === null) return;
+    if (!current.isRoom) return this.person(current.of);
+    const { openRoom } = await import("./room.js");
+    openRoom(this.#chat, this, current);
+  }
+
+  /**
+   * Show what there is to know, and to do, about a person.
+   *
+   * @param {string} user
+   */
+  async person(user) {
+    const { openPerson } = await import("./person.js");
+    openPerson(this.#chat, this, user);
+  }
+
+  #theme() {
+    const { theme } = this.preferences.values;
+    for (const scheme of ["light", "dark"]) document.documentElement.classList.toggle(scheme, theme === scheme);
+  }
+
+  /** @param {Event} event */
+  #skip = (event) => {
+    event.preventDefault();
+    this.composer.focus();
+  };
 
   /** @param {MouseEvent} event */
   #clicked(event) {
