@@ -2,6 +2,9 @@
 
 import { isRoom } from "./frames.js";
 
+/** Rooms whose short path means something else: docs/http.md. */
+const TAKEN = new Set(["#-", "#healthz", "#metrics"]);
+
 /**
  * Return the conversation that a path of the page is about, or null.
  *
@@ -26,5 +29,6 @@ export function conversationOf(path) {
  * @param {string} of
  */
 export function pathOf(of) {
+  if (TAKEN.has(of)) return `/${encodeURIComponent(of)}`;
   return isRoom(of) ? `/${encodeURIComponent(of.slice(1))}` : `/@${encodeURIComponent(of)}`;
 }
