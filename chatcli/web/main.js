@@ -5,13 +5,19 @@ import { Connection } from "./core/connection.js";
 import { loadIdentity, Unsupported } from "./core/identity.js";
 import { openStorage } from "./core/storage.js";
 import { Tabs } from "./core/tabs.js";
+import { Bars } from "./views/bars.js";
 import { el } from "./views/dom.js";
+import { Doubt } from "./views/doubt.js";
 import { Entrance } from "./views/entrance.js";
 import { Shell } from "./views/shell.js";
+import { printableLine } from "./views/text.js";
 
 /** @import { Identity } from "./core/identity.js" */
+/** @import { Phase } from "./core/connection.js" */
 /** @import { Storage } from "./core/storage.js" */
 /** @import { Codes } from "./views/entrance.js" */
+
+const CHECK_AFTER = 1000; // ms after a welcome, when more urgent things are done
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 
@@ -34,14 +40,19 @@ function readCodes() {
   const search = at === null ? "" : `?${new URLSearchParams({ at })}`;
   if (location.hash || location.search !== search) history.replaceState(null, "", location.pathname + search);
   const codes = /** @type {Codes} */ ({});
-  for (const name of /** @type {const} */ (["name", "invite", "link"])) codes[name] = given.get(name) ?? undefined;
+  for (const name of /** @type {const} */ (["name", "invite", "link", "pin"]))
+    codes[name] = given.get(name) ?? undefined;
   return codes;
 }
 
 /** The page, from the entrance to the chat. */
 class Page {
   #storage;
+  #identity;
   #tabs = new Tabs();
+  #bars = new Bars();
+  #serverKey = "";
+  #server = "";
   #entrance;
   #chat;
   #shell;
@@ -53,6 +64,7 @@ class Page {
    */
   constructor(storage, identity, codes) {
     this.#storage = storage;
+    this.#identity = identity;
     const url = `${location.origin.replace(/^http/, "ws")}/-/ws`;
     /** @type {Connection} */
     const connection = new Connection({ url, origin: location.origin, identity, makeHello: () => chat.hello() });
@@ -61,9 +73,13 @@ class Page {
     const onSubmit = (/** @type {string} */ name, /** @type {Codes} */ given) => void this.#submit(name, given);
     this.#entrance = new Entrance(chat, { codes, onSubmit, durable: storage.durable });
     this.#shell = new Shell(chat, storage);
+    this.#shell.status.root.append(this.#bars.root);
+    const doubt = new Doubt(chat, (pending) => this.#shell.composer.edit(pending));
+    this.#shell.composer.root.before(doubt.root);
+    Object.assign(this.#shell, { devices: () => this.#openDevices() });
     chat.on("phase", (phase) => this.#moved(phase));
-    this.#tabs.on("login", ({ user }) => this.#follow(user));
-    this.#tabs.on("forgotten", () => location.reload());
+    connection.on("challenge", ({ key }) => void this.#challenged(key, codes.pin));
+    connection.on("welcome", ({ server }) => this.#welcomed(server));
     this.#listen();
   }
 
@@ -73,6 +89,13 @@ class Page {
     window.addEventListener("pagehide", () => this.#chat.leave());
     // A page that was only put aside comes back as it was, but for the connection.
     window.addEventListener("pageshow", (event) => event.persisted && this.#chat.resume());
+    window.addEventListener("unhandledrejection", (event) => this.#rejected(event));
+    this.#tabs.on("login", ({ user }) => this.#follow(user));
+    this.#tabs.on("forgotten", () => location.reload());
+    this.#storage.onLoss = () => {
+      const text = "This browser keeps no more for this page: what waits to be sent lasts as long as this tab.";
+      this.#bars.show("storage", text, [["OK", () => this.#bars.hide("storage")]], { loud: true });
+    };
   }
 
   /**
@@ -111,7 +134,7 @@ class Page {
     }
   }
 
-  /** @param {import("./core/connection.js").Phase} phase */
+  /** @param {Phase} phase */
   #moved(phase) {
     const shown = this.#shell.root.isConnected;
     if (phase === "ready" && !shown) {
@@ -119,11 +142,89 @@ class Page {
       void this.#shell.start();
       this.#tabs.say("login", { user: this.#chat.me });
       void navigator.storage?.persist?.();
-    } else if (phase === "waiting" && !shown && !this.#entrance.root.isConnected) {
+    } else if ((phase === "waiting" || phase === "ended") && !shown && !this.#entrance.root.isConnected) {
       app.replaceChildren(this.#shell.root); // which says how it stands with the connection
     } else if (phase === "refused" && !this.#entrance.root.isConnected) {
       app.replaceChildren(this.#entrance.root);
     }
+    if (phase === "ended") this.#ended();
+    else this.#bars.hide("ended");
+  }
+
+  /** Say why the server has closed for good, and what can be done. */
+  #ended() {
+    const { reason, me } = this.#chat;
+    const text = `${reason?.message ?? ""} What you have not sent is kept in this browser.`;
+    const again = /** @type {const} */ ([`Come in again as ${printableLine(me)}`, () => this.#chat.resume()]);
+    const other = /** @type {const} */ (["Another name", () => this.#leave()]);
+    const reload = /** @type {const} */ (["Load the page again", () => location.reload()]);
+    const actions = reason?.code === "unsupported_version" ? [reload] : [again, other];
+    this.#bars.show("ended", text, /** @type {import("./views/bars.js").Action[]} */ (actions), { loud: true });
+  }
+
+  /** Go back to the entrance; the name stays that of this browser's key. */
+  async #leave() {
+    this.#chat.leave();
+    await this.#storage.delete("settings", "user");
+    location.assign("/");
+  }
+
+  /**
+   * @param {string} key fingerprint of the server's
+   * @param {string | undefined} pin
+   */
+  async #challenged(key, pin) {
+    if (key === this.#serverKey) return;
+    this.#serverKey = key;
+    const { checkServer } = await import("./views/safety.js");
+    await checkServer(key, pin, this.#storage, this.#bars, () => void this.#leave());
+  }
+
+  /** @param {string} server its program and version */
+  #welcomed(server) {
+    if (this.#server !== "" && this.#server !== server) this.#outdated();
+    this.#server = server;
+    setTimeout(() => void this.#check().catch((error) => this.#chat.failed(error)), CHECK_AFTER);
+  }
+
+  async #check() {
+    const { checkKeys } = await import("./views/safety.js");
+    await checkKeys(this.#chat, this.#storage, this.#bars, () => this.#openDevices());
+  }
+
+  async #openDevices() {
+    const { openDevices } = await import("./views/devices.js");
+    await openDevices({
+      chat: this.#chat,
+      identity: this.#identity,
+      serverKey: this.#serverKey,
+      forget: () => this.#forget(),
+      onKept: () => {
+        this.#bars.hide("kept");
+        void this.#storage.put("settings", `kept:${this.#chat.me}`, true);
+      },
+    });
+  }
+
+  /** Delete the key and all else, here and in the other tabs. */
+  async #forget() {
+    this.#chat.leave();
+    await this.#storage.forget();
+    this.#tabs.say("forgotten", null);
+    location.assign("/");
+  }
+
+  /** Say that the server has another page now, as what this one has yet to load is gone there. */
+  #outdated() {
+    this.#bars.show("outdated", "The server has a newer version of this page.", [["Load it", () => location.reload()]]);
+  }
+
+  /** @param {PromiseRejectionEvent} event */
+  #rejected(event) {
+    if (!/dynamically imported module|Importing a module/i.test(String(event.reason?.message))) return;
+    event.preventDefault();
+    if (this.#chat.phase === "ready") this.#outdated();
+    else this.#chat.emit("notice", { text: "That cannot be opened while the server is not reached.", failed: true });
   }
 
   /**

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.support import chatcli, eventually
 from tests.web.conftest import Join, OpenPage, Serve
+from tests.web.modules import run
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
 
+STORED: Final = """const { openStorage } = await load("core/storage.js");
+    return (await openStorage()).get("settings", argument);"""
 #: A browser that keeps nothing, as some do in private windows or by a setting.
 NO_STORAGE: Final = "indexedDB.open = () => { throw new DOMException('denied', 'SecurityError') }"
 
 
-def run(page: ChatPage, script: str) -> Any:  # noqa: ANN401 (what the script returns)
-    """Run the body of an async function that may load modules of the page with ``load``."""
-    head = """const base = document.querySelector("script[type=module]").src;
-        const load = (path) => import(new URL(path, base).href);"""
-    return page.page.evaluate(f"async () => {{ {head} {script} }}")
-
-
 def name(page: ChatPage) -> str | None:
     """Return the name that the browser has kept."""
-    script = """const { openStorage } = await load("core/storage.js");
-        return (await openStorage()).get("settings", "user");"""
-    found: str | None = run(page, script)
+    found: str | None = run(page, STORED, "user")
     return found
 
 
@@ -184,6 +178,101 @@ def test_other_tab_comes_in(server: WebServer, open_page: OpenPage) -> None:
     page.come_in("ann")
     tab.is_at("#ops")
     eventually(lambda: name(tab) == "ann")
+
+
+def admin(server: WebServer, *arguments: str) -> str:
+    """Run a command of the operator."""
+    return chatcli("admin", *arguments, "--data", str(server.data)).stdout
+
+
+def test_name_with_another_owner(server: WebServer, open_page: OpenPage) -> None:
+    """What is written to it waits until its author has said that the new owner is meant."""
+    bob = open_page(server).come_in("bob")
+    ann = open_page(server, "/@bob").come_in("ann")
+    ann.say("hi bob")
+    ann.shows("hi bob")
+    bob.page.close()
+    admin(server, "release", "bob")
+    doubt = ann.page.get_by_role("region", name="Before you write")
+    doubt.get_by_text("has been nobody's since").wait_for()
+    mallory = open_page(server, "/@ann").come_in("bob")
+    doubt.get_by_text("bob has been somebody else since").wait_for()
+    ann.say("the secret")
+    doubt.get_by_text("Your message to bob waits until you answer.").wait_for()
+    doubt.get_by_role("button", name="Do not send").click()
+    assert ann.composer.input_value() == "the secret"
+    ann.composer.press("Enter")
+    ann.page.reload()
+    doubt.get_by_text("Your message to bob waits until you answer.").wait_for()
+    mallory.say("hello")
+    ann.shows("hello")
+    assert "the secret" not in "".join(mallory.messages())
+    doubt.get_by_role("button", name="Send", exact=True).click()
+    mallory.shows("the secret")
+    doubt.wait_for(state="hidden")
+
+
+def test_name_released_while_away(server: WebServer, open_page: OpenPage) -> None:
+    """What was written without a connection does not go to the new owner, either."""
+    bob = open_page(server).come_in("bob")
+    ann = open_page(server, "/@bob").come_in("ann").tolerate("WebSocket|ERR_")
+    ann.say("hi bob")
+    bob.link("ann").wait_for()
+    ann.page.wait_for_timeout(300)
+    bob.page.close()
+    ann.lose_network()
+    ann.status.filter(has_text="not reached").wait_for()
+    admin(server, "release", "bob")
+    mallory = open_page(server, "/@ann").come_in("bob")
+    ann.say("the secret")
+    ann.find_network()
+    ann.says("Your message to bob waits until you answer.")
+    mallory.say("hello")
+    ann.shows("hello")
+    assert "the secret" not in "".join(mallory.messages())
+
+
+def test_server_with_another_key(serve: Serve, open_page: OpenPage) -> None:
+    """The page says so, with both keys, until somebody accepts it."""
+    server = serve()
+    page = open_page(server).come_in("ann")
+    known = run(page, STORED, "server")
+    page.page.wait_for_timeout(200)
+    run(page, """(await (await load("core/storage.js")).openStorage()).put("settings", "server", "SHA256:other")""")
+    page.page.reload()
+    page.says("The key of this server is another one than before.")
+    page.says("was SHA256:other")
+    page.page.get_by_role("button", name="It is right").click()
+    eventually(lambda: run(page, STORED, "server") == known)
+    page.page.reload()
+    page.link("ann").or_(page.sidebar).first.wait_for()
+    assert page.page.get_by_text("The key of this server is another one").count() == 0
+
+
+@pytest.mark.parametrize(("command", "sentence"), [("kick", "sent you away"), ("ban", "banned")])
+def test_sent_away(server: WebServer, open_page: OpenPage, command: str, sentence: str) -> None:
+    """The page says by whom and why, and what one can do."""
+    page = open_page(server, "/ops").come_in("ann")
+    admin(server, command, "ann", "--reason", "lunch")
+    bar = page.page.get_by_role("region", name="Notice").filter(has_text=sentence)
+    bar.get_by_text("lunch").wait_for()
+    bar.get_by_role("button", name="Come in again as ann").click()
+    if command == "kick":
+        bar.wait_for(state="detached")
+        page.say("again")
+        page.shows("again")
+    else:
+        page.says("You are banned from this server")
+
+
+def test_another_name(server: WebServer, open_page: OpenPage) -> None:
+    """Who was sent away can come in under another name, and sees nothing of the former one's."""
+    page = open_page(server, "/ops").come_in("ann")
+    page.say("as ann")
+    admin(server, "kick", "ann")
+    page.page.get_by_role("button", name="Another name").click()
+    page.come_in("bob")
+    assert page.conversations() == []
 
 
 def link_code(server: WebServer, config: str) -> str:

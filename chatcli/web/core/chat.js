@@ -1,9 +1,10 @@
 /** The chat as the views see it: what is known, what can be done, and what has changed. No DOM. */
 
 import { Emitter } from "./emitter.js";
-import { LAST_SEQ, PAGE, Refused } from "./frames.js";
+import { isRoom, LAST_SEQ, PAGE, Refused } from "./frames.js";
 import { History } from "./history.js";
 import { newId } from "./ids.js";
+import { Names } from "./names.js";
 import { Outbox } from "./outbox.js";
 import { Receiver } from "./receiver.js";
 import { State } from "./state.js";
@@ -48,6 +49,7 @@ export class Chat extends Emitter {
   /** @type {{invite?: string, link?: string}} */
   #codes = {};
   #receipts = true;
+  #caughtUp = false; // with the feed, and so with what has become of names
 
   /**
    * @param {Connection} connection
@@ -59,10 +61,15 @@ export class Chat extends Emitter {
     this.#connection = connection;
     this.#storage = storage;
     this.#history = new History(connection);
-    this.#receiver = new Receiver(this, connection, this.#history, storage);
+    this.#receiver = new Receiver(this, connection, this.#history);
     this.device = device;
     this.state = new State();
-    this.outbox = new Outbox(storage, (frame) => connection.send(frame));
+    this.names = new Names(storage);
+    this.outbox = new Outbox(
+      storage,
+      (frame) => connection.send(frame),
+      ({ to }) => !isRoom(to) && (!this.#caughtUp || this.names.find(to) !== undefined),
+    );
     /** @type {Conversation | null} */
     this.current = null;
     connection.on("phase", (phase) => this.#moved(phase));
@@ -91,13 +98,13 @@ export class Chat extends Emitter {
     this.#name = name;
     this.#codes = codes;
     this.#receipts = (await this.#storage.get("settings", "receipts")) ?? true;
-    this.state.renewed = (await this.#storage.get("settings", "renewed")) ?? 0;
+    await this.names.load(name);
     this.#connection.start();
   }
 
   /** What `hello` says besides the key. */
   hello() {
-    const { cursor, epoch, renewed } = this.state;
+    const { cursor, epoch } = this.state;
     return {
       user: this.#name,
       revision: 1,
@@ -107,7 +114,7 @@ export class Chat extends Emitter {
       receipts: this.#receipts,
       since: epoch === "" ? LAST_SEQ : cursor,
       epoch: epoch || undefined,
-      renewed: renewed || undefined,
+      renewed: this.names.told || undefined,
       newest: MOST_MISSED,
       ...this.#codes,
     };
@@ -130,9 +137,9 @@ export class Chat extends Emitter {
     this.#connection.stop();
   }
 
-  /** Come back after `leave`, if somebody was here. */
+  /** Come back after `leave`, or after the server has closed for good, if somebody was here. */
   resume() {
-    if (this.phase === "idle" && this.#name !== "") this.#connection.start();
+    if ((this.phase === "idle" || this.phase === "ended") && this.#name !== "") this.#connection.start();
   }
 
   /** Look at once whether the connection is alive, and whether another page has left something unsent. */
@@ -349,6 +356,16 @@ export class Chat extends Emitter {
     this.emit("list", null);
   }
 
+  /**
+   * Take in that somebody means the new owner of a name: what waits for that is sent.
+   *
+   * @param {NameChange} change
+   */
+  trust(change) {
+    this.names.confirm(change);
+    this.outbox.flush();
+  }
+
   // Rooms
 
   /**
@@ -399,15 +416,23 @@ export class Chat extends Emitter {
 
   /** @param {Phase} phase */
   #moved(phase) {
+    this.#caughtUp = false;
     if (phase !== "ready") this.outbox.close();
     if (phase === "refused" && this.reason) this.emit("refused", this.reason);
     this.emit("phase", phase);
+  }
+
+  /** Take in that the feed has caught up: names that have another owner are known. */
+  caughtUp() {
+    this.#caughtUp = true;
+    this.outbox.flush();
   }
 
   /** @param {Welcome} welcome */
   async #welcome(welcome) {
     const former = this.state.epoch;
     const restored = this.state.welcome(welcome);
+    this.names.welcome(welcome);
     this.#codes = {};
     void this.#storage.put("settings", "user", welcome.user);
     if (restored && this.current !== null) this.current = this.state.conversation(this.current.of);

@@ -32,6 +32,7 @@ const PASSING = new Set(["storage", "too_many", "full"]);
 export class Outbox {
   #storage;
   #send;
+  #held;
   /** In the order in which they are sent. @type {Map<string, Pending>} */
   #pending = new Map();
   /** Ids of messages that were sent on this connection. @type {Set<string>} */
@@ -44,10 +45,12 @@ export class Outbox {
   /**
    * @param {Storage} storage
    * @param {(frame: Record<string, any>) => boolean} send a frame, or return that it cannot be sent now
+   * @param {(pending: Pending) => boolean} held whether a message waits for somebody's word
    */
-  constructor(storage, send) {
+  constructor(storage, send, held) {
     this.#storage = storage;
     this.#send = send;
+    this.#held = held;
   }
 
   /** All messages, in the order in which they are sent. */
@@ -134,7 +137,7 @@ export class Outbox {
     if (!this.#open || this.#pause) return;
     for (const pending of this.#pending.values()) {
       if (this.#wire.size >= MOST_ON_WIRE) return;
-      if (pending.failure !== undefined || this.#wire.has(pending.id)) continue;
+      if (pending.failure !== undefined || this.#wire.has(pending.id) || this.#held(pending)) continue;
       if (!this.#send(sendFrame(pending))) return;
       this.#wire.add(pending.id);
     }

@@ -4,7 +4,6 @@
 /** @import { Connection } from "./connection.js" */
 /** @import { Frame, Happened, Message, NameChange, Receipt } from "./frames.js" */
 /** @import { History } from "./history.js" */
-/** @import { Storage } from "./storage.js" */
 
 const ACK_AFTER = 200; // ms in which messages are acknowledged together
 const COUNT_AFTER = 300; // ms in which unread counts are asked for once
@@ -13,7 +12,6 @@ export class Receiver {
   #chat;
   #connection;
   #history;
-  #storage;
   #ackTimer = 0;
   #countTimer = 0;
 
@@ -21,13 +19,11 @@ export class Receiver {
    * @param {Chat} chat
    * @param {Connection} connection
    * @param {History} history
-   * @param {Storage} storage
    */
-  constructor(chat, connection, history, storage) {
+  constructor(chat, connection, history) {
     this.#chat = chat;
     this.#connection = connection;
     this.#history = history;
-    this.#storage = storage;
     connection.on("frame", (frame) => this.#receive(frame));
   }
 
@@ -43,6 +39,7 @@ export class Receiver {
         return this.#error(any);
       case "live":
         this.#advance(any.seq);
+        this.#chat.caughtUp();
         return;
       case "skipped":
         return this.#skipped(any);
@@ -151,10 +148,8 @@ export class Receiver {
 
   /** @param {NameChange} change */
   #renewed(change) {
-    const { state } = this.#chat;
-    state.renewed = Math.max(state.renewed, change.seq);
+    this.#chat.names.add(change);
     this.#advance(change.seq);
-    void this.#storage.put("settings", "renewed", state.renewed);
     this.#chat.emit("renewed", change);
   }
 

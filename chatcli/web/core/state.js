@@ -91,8 +91,6 @@ export class State {
     this.epoch = "";
     /** `seq` of the last frame of the feed: where a lost connection goes on. */
     this.cursor = 0;
-    /** `seq` of the newest change of a name that was heard of. */
-    this.renewed = 0;
   }
 
   /**

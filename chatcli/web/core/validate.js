@@ -70,6 +70,10 @@ const receipt = object({ user: name, seq }, { to: name, since: seq, received: se
 const change = object({ user: name, what: name, at: time, seq }, { by: name });
 const listed = object({ of: name }, { last: message, unread: seq, mentions: seq, read: seq });
 const unread = object({ of: name, count: seq }, { seq, mentions: seq });
+const token = object(
+  { id, scope: string(LONGEST_NAME, 1), since: time },
+  { label: text, to: list(name), until: time, used: time },
+);
 const limits = object({ text: seq, frame: seq, silence: seq });
 
 /** Frames by their tag; those that are not here are of no use to the page, or checked where they are used. */
@@ -98,6 +102,10 @@ const SHAPES = /** @type {Record<string, Check>} */ ({
   receipts: object({ to: name, people: list(receipt) }),
   answer: object({ re: seq }, { message }),
   unread: object({ conversations: list(unread) }, { cursor: seq }),
+  link: object({ code: string(LONGEST_NAME, 1), until: time }),
+  keys: object({ keys: list(object({ fingerprint: string(LONGEST_NAME, 1), since: time }, { device: text })) }),
+  token: object({ token: string(LONGEST_NAME, 1), id }, { until: time }),
+  tokens: object({ tokens: list(token) }),
   conversations: object({ conversations: list(listed), more: flag }),
 });
 

@@ -10,7 +10,7 @@ import { printable, printableLine } from "./text.js";
 /**
  * Codes that let somebody in, as an address has them behind its #.
  *
- * @typedef {{name?: string, invite?: string, link?: string}} Codes
+ * @typedef {{name?: string, invite?: string, link?: string, pin?: string}} Codes
  */
 
 export class Entrance {
@@ -134,7 +134,12 @@ export class Entrance {
     const linked = this.#codes.link !== undefined || this.#link.value.trim() !== "";
     this.#join.disabled = false;
     this.#name.value ||= this.#chat.me;
-    if (code === "name_taken") {
+    if (code === "name_taken" && this.#chat.state.me !== "") {
+      this.#say(
+        `This browser is no device of ${name} any more. Come in with a code from one that is, or under another name.`,
+      );
+      this.#more.textContent = `I am ${name}`;
+    } else if (code === "name_taken") {
       this.#say(
         `${name} is taken. Choose another name; or, if it is yours, come in with a code from a device that has it.`,
       );

@@ -42,10 +42,10 @@ export class Status {
   #draw() {
     clearTimeout(this.#ticker);
     const { phase, reason, retryAt } = this.#chat;
-    this.#line.hidden = phase === "ready" || phase === "idle";
+    this.#line.hidden = phase === "ready" || phase === "idle" || phase === "ended"; // a bar says why it has ended
     this.#line.replaceChildren();
     if (phase === "connecting") this.#line.textContent = "Connecting…";
-    if (phase === "refused" || phase === "ended") this.#line.textContent = printable(reason?.message ?? "");
+    if (phase === "refused") this.#line.textContent = printable(reason?.message ?? "");
     if (phase === "waiting") {
       const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
       this.#line.append(

@@ -1,0 +1,75 @@
+/** The question before the first message to a name that has another owner, or another key. */
+
+import { el } from "./dom.js";
+import { printable, printableLine } from "./text.js";
+import { shortTime } from "./times.js";
+
+/** @import { Chat } from "../core/chat.js" */
+/** @import { NameChange } from "../core/frames.js" */
+/** @import { Pending } from "../core/outbox.js" */
+
+export class Doubt {
+  #chat;
+  #onEdit;
+  #text = el("p", {});
+  #buttons = el("div", { class: "choices" });
+
+  /**
+   * @param {Chat} chat
+   * @param {(pending: Pending) => void} onEdit takes a message back, to be changed
+   */
+  constructor(chat, onEdit) {
+    this.#chat = chat;
+    this.#onEdit = onEdit;
+    this.root = el(
+      "section",
+      { class: "doubt", hidden: true, "aria-label": "Before you write" },
+      this.#text,
+      this.#buttons,
+    );
+    for (const event of /** @type {const} */ (["current", "renewed", "pending"])) chat.on(event, () => this.#draw());
+  }
+
+  #draw() {
+    const of = this.#chat.current?.of;
+    const change = of === undefined ? undefined : this.#chat.names.find(of);
+    this.root.hidden = change === undefined;
+    if (of === undefined || change === undefined) return;
+    const held = this.#chat.outbox.to(of).filter((pending) => pending.failure === undefined);
+    const name = printableLine(of);
+    const wait = held.length === 0 ? "What you write to" : held.length === 1 ? "Your message to" : "Your messages to";
+    this.#text.textContent = printable(
+      `${sentence(change)}. ${wait} ${name} ${held.length > 1 ? "wait" : "waits"} until you answer.`,
+    );
+    const send = () => {
+      this.#chat.trust(change);
+      this.#draw();
+    };
+    const drop = () => held.reverse().forEach((pending) => this.#onEdit(pending));
+    this.#buttons.replaceChildren(
+      el("button", { type: "button", onclick: send }, held.length ? "Send" : `Write to ${name}`),
+      held.length ? el("button", { type: "button", onclick: drop }, "Do not send") : "",
+    );
+  }
+}
+
+/**
+ * Return the sentence about a change, without its full stop: the one of the terminal client.
+ *
+ * @param {NameChange} change
+ */
+export function sentence({ user, what, at, by }) {
+  const name = printableLine(user);
+  const moment = shortTime(at);
+  const operator = !by || by === "operator" ? "an operator" : `the operator ${printableLine(by)}`;
+  switch (what) {
+    case "key":
+      return `${name} added a device (a new key) at ${moment}`;
+    case "recovered":
+      return `${name} has had a new key since ${moment}: ${operator} let them in without the earlier one`;
+    case "released":
+      return `The name ${name} has been nobody's since ${moment}: ${operator} released it`;
+    default:
+      return `${name} has been somebody else since ${moment}: an operator released the name, and it was taken anew`;
+  }
+}

@@ -1,0 +1,62 @@
+/** What somebody should know about their name and the server: said once, in a bar. */
+
+import { printableLine } from "./text.js";
+
+/** @import { Chat } from "../core/chat.js" */
+/** @import { Storage } from "../core/storage.js" */
+/** @import { Bars } from "./bars.js" */
+
+/**
+ * Say that the name lives in this browser only, until it does not, or somebody has heard it.
+ *
+ * @param {Chat} chat
+ * @param {Storage} storage
+ * @param {Bars} bars
+ * @param {() => unknown} openDevices
+ */
+export async function checkKeys(chat, storage, bars, openDevices) {
+  const setting = `kept:${chat.me}`;
+  if ((await storage.get("settings", setting)) === true) return;
+  const { keys } = await chat.request({ t: "keys" });
+  const { tokens } = await chat.request({ t: "tokens" });
+  const kept = () => {
+    void storage.put("settings", setting, true);
+    bars.hide("kept");
+  };
+  if (keys.length > 1 || tokens.some((/** @type {{scope: string}} */ { scope }) => scope === "recover")) return kept();
+  const lives = storage.durable ? "in this browser only" : "as long as this tab";
+  bars.show("kept", `The name ${printableLine(chat.me)} lives ${lives}: if its key is lost, so is the name.`, [
+    ["Keep the name…", openDevices],
+    ["Not now", kept],
+  ]);
+}
+
+/**
+ * Compare the server's key with the one of the last visit, or of an address that had one.
+ *
+ * @param {string} key fingerprint
+ * @param {string | undefined} pin
+ * @param {Storage} storage
+ * @param {Bars} bars
+ * @param {() => unknown} leave
+ */
+export async function checkServer(key, pin, storage, bars, leave) {
+  const known = pin ?? (await storage.get("settings", "server"));
+  const accept = () => {
+    void storage.put("settings", "server", key);
+    bars.hide("server");
+  };
+  if (known === undefined || known === key) return accept();
+  const text =
+    `The key of this server is another one than before. It was set up anew, or somebody is between you and it. ` +
+    `Compare with the key that “chatcli serve” prints: it is ${printableLine(key)} now, and was ${printableLine(known)}.`;
+  bars.show(
+    "server",
+    text,
+    [
+      ["It is right", accept],
+      ["Leave", leave],
+    ],
+    { loud: true },
+  );
+}
