@@ -184,6 +184,10 @@ class ChatPage:
         """Wait until a conversation is open."""
         self.main.get_by_role("textbox", name=f"Message to {conversation}", exact=True).wait_for()
 
+    def is_open(self) -> str:
+        """Return the name of the open conversation."""
+        return self.main.get_by_role("heading", level=1).inner_text()
+
     def conversations(self) -> list[str]:
         """Return the accessible names of the links at the side, in their order."""
         return [name.removeprefix('link "').removesuffix('"') for name in self._names(self.sidebar, "link")]
