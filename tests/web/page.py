@@ -132,6 +132,12 @@ class ChatPage:
         self.composer.fill(text)
         self.composer.press("Enter")
 
+    def send(self, text: str) -> None:
+        """Say something, and wait until the server has it."""
+        self.say(text)
+        beginning = text.partition("`")[0].strip()
+        self.article(beginning).filter(has_not_text="Waiting for the server").last.wait_for()
+
     def article(self, text: str) -> Locator:
         """A message with this text."""
         return self.timeline.get_by_role("article").filter(has_text=text)
@@ -149,6 +155,13 @@ class ChatPage:
             eventually(lambda: self.article(text).count() == 1)
         except AssertionError:
             raise AssertionError(f"{text!r} is not there once: {self.messages()}") from None
+
+    def has(self, *messages: str) -> None:
+        """Wait until exactly these messages are there, as :meth:`messages` returns them."""
+        try:
+            eventually(lambda: self.messages() == [*messages])
+        except AssertionError:
+            raise AssertionError(f"{self.messages()} and not {[*messages]}") from None
 
     def says(self, sentence: str) -> None:
         """Wait until a sentence stands anywhere on the page."""

@@ -92,8 +92,7 @@ class Morning:
         self._at(time)
         if name == _ME:
             self._page.open(to)
-            self._page.say(text)
-            self._page.timeline.get_by_text(text.partition("`")[0].strip()).wait_for()
+            self._page.send(text)
             return
         with self._server.joined(name, "send") as caller:
             caller.sends(to, text, **fields)

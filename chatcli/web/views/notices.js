@@ -37,6 +37,7 @@ export class Notices {
     shell.preferences.on("changed", () => this.#draw());
     chat.on("arrived", (arrived) => this.#arrived(arrived));
     this.#draw();
+    new Image().src = iconAddress("icon-waiting"); // kept for when no server gives it
   }
 
   #drawNow() {
@@ -56,7 +57,7 @@ export class Notices {
 
   /** @param {string} name */
   #setIcon(name) {
-    const { href } = new URL(`${name}.svg`, BASE);
+    const href = iconAddress(name);
     if (this.#icon && this.#icon.href !== href) this.#icon.href = href;
   }
 
@@ -112,4 +113,9 @@ export class Notices {
     this.#open.get(of)?.close();
     this.#open.delete(of);
   }
+}
+
+/** @param {string} name */
+function iconAddress(name) {
+  return new URL(`${name}.svg`, BASE).href;
 }

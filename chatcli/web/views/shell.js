@@ -45,6 +45,7 @@ export class Shell {
       onReply: (message) => this.composer.replyTo(message),
       onEdit: (pending) => this.composer.edit(pending),
     });
+    this.composer.root.id = "write";
     const skip = el("a", { class: "skip", href: "#write", onclick: this.#skip }, "Skip to writing");
     this.main = el("main", { tabIndex: -1 }, this.header.root, this.timeline.root, this.composer.root);
     this.root = el("div", { class: "shell" }, skip, this.status.root, this.sidebar.root, this.main);
