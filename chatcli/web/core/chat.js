@@ -25,7 +25,9 @@ const MOST_MISSED = 100; // messages of a room that come again after a lost conn
  * @property {Refused} refused the hello was
  * @property {null} list conversations, their counts, their order
  * @property {Conversation | null} current which conversation is open
- * @property {{conversation: Conversation, kind: "reset" | "older" | "newer", messages: Message[]}} messages
+ * @property {{conversation: Conversation, kind: "reset" | "older" | "newer" | "live", messages: Message[], at?: number}} messages
+ *   `live`: they were just said; `at`: the `seq` that is to be shown, LAST_SEQ for the end
+ * @property {Conversation} note there is another quiet line
  * @property {{conversation: Conversation, pending: Pending, gone: boolean}} pending a message of mine that waits
  * @property {{pending: Pending, message: Message}} sent a message of mine is on disk
  * @property {null} outbox many of my messages that wait have changed
@@ -50,6 +52,8 @@ export class Chat extends Emitter {
   #codes = {};
   #receipts = true;
   #caughtUp = false; // with the feed, and so with what has become of names
+  /** A conversation that has yet to be shown. @type {{conversation: Conversation, at?: number, busy: boolean} | null} */
+  #opening = null;
 
   /**
    * @param {Connection} connection
@@ -198,36 +202,46 @@ export class Chat extends Emitter {
    */
   async open(of, at) {
     const before = this.current;
-    if (before !== null && before.of !== of) {
-      before.marker = 0;
-      if (before.atEnd) before.trim();
-    }
     const conversation = of === null ? null : this.state.conversation(of);
+    const changed = conversation !== before;
+    if (conversation !== null && changed) {
+      conversation.marker = conversation.unread ? conversation.read : null;
+      conversation.held = false;
+    }
     this.current = conversation;
-    if (conversation !== null && conversation !== before)
-      conversation.marker = conversation.unread ? conversation.read : 0;
     this.emit("current", conversation);
-    if (conversation === null || this.phase !== "ready") return;
+    if (changed) before?.trim(); // the place in it was kept at the event
+    if (conversation === null) return;
+    // What a lost connection has kept from being shown is shown when it is back.
+    const opening = { conversation, at: at ?? (changed ? undefined : this.#opening?.at), busy: true };
+    this.#opening = opening;
     try {
-      await this.#show(conversation, at);
+      await this.#show(conversation, opening.at, changed);
+      if (this.#opening === opening && conversation.loaded) this.#opening = null;
     } catch (error) {
       this.failed(error);
+    } finally {
+      opening.busy = false;
     }
   }
 
   /**
    * @param {Conversation} conversation
-   * @param {number} [at]
+   * @param {number | undefined} at
+   * @param {boolean} changed whether another one was open
    */
-  async #show(conversation, at) {
-    const held = conversation.messages;
-    const within = at === undefined || (at >= (held[0]?.seq ?? Infinity) && at <= (held.at(-1)?.seq ?? 0));
-    const covers = conversation.unread === 0 || (held[0]?.seq ?? Infinity) <= conversation.read + 1;
-    if (!conversation.loaded || !within || !covers || !conversation.atEnd) {
-      await this.#history.load(conversation, at);
+  async #show(conversation, at, changed) {
+    const wanted = at ?? conversation.place?.seq;
+    const held = wanted === LAST_SEQ ? conversation.atEnd : conversation.covers(wanted);
+    if (!held && this.phase === "ready") {
+      if (conversation.unread) conversation.marker ??= conversation.read;
+      await this.#history.load(conversation, wanted);
     }
-    this.emit("messages", { conversation, kind: "reset", messages: conversation.messages });
-    await Promise.all([this.#watch(conversation), this.describe(conversation)]);
+    if (this.current !== conversation) return;
+    if (conversation.loaded && (!held || changed || at !== undefined)) {
+      this.emit("messages", { conversation, kind: "reset", messages: conversation.messages, at });
+    }
+    if (this.phase === "ready") await Promise.all([this.#watch(conversation), this.describe(conversation)]);
   }
 
   /** @param {Conversation} conversation */
@@ -268,11 +282,11 @@ export class Chat extends Emitter {
   async #more(kind) {
     const conversation = this.current;
     if (conversation === null || !conversation.loaded || this.phase !== "ready") return;
-    const { atStart } = conversation;
     try {
+      const { atStart, atEnd } = conversation;
       const messages = await this.#history[kind](conversation);
-      if (messages.length > 0 || conversation.atStart !== atStart)
-        this.emit("messages", { conversation, kind, messages });
+      const moved = messages.length > 0 || atStart !== conversation.atStart || atEnd !== conversation.atEnd;
+      if (moved && conversation === this.current) this.emit("messages", { conversation, kind, messages });
     } catch (error) {
       this.failed(error);
     }
@@ -280,15 +294,20 @@ export class Chat extends Emitter {
 
   /** Show the newest messages of the open conversation. */
   async toEnd() {
-    const conversation = this.current;
-    if (conversation === null || conversation.atEnd) return;
+    if (this.current !== null) await this.open(this.current.of, LAST_SEQ);
+  }
+
+  /**
+   * Return a message that is answered or linked to, or null if it cannot be read now.
+   *
+   * @param {Conversation} conversation
+   * @param {number} seq
+   */
+  async message(conversation, seq) {
     try {
-      conversation.marker = 0;
-      conversation.unread = 0;
-      await this.#history.load(conversation);
-      this.emit("messages", { conversation, kind: "reset", messages: conversation.messages });
-    } catch (error) {
-      this.failed(error);
+      return await this.#history.message(conversation, seq);
+    } catch {
+      return null;
     }
   }
 
@@ -302,6 +321,32 @@ export class Chat extends Emitter {
     if (seq <= conversation.read) return;
     this.send({ t: "read", seq, of: conversation.of });
     if (this.state.readUpTo(conversation, seq)) this.#receiver.count();
+    this.emit("list", null);
+  }
+
+  /**
+   * Mark a message and those after it as unread; they stay so until the conversation is left.
+   *
+   * @param {Conversation} conversation
+   * @param {number} seq
+   */
+  markUnread(conversation, seq) {
+    conversation.held = true;
+    conversation.marker = seq - 1;
+    this.send({ t: "read", seq: seq - 1, of: conversation.of, back: true });
+    if (this.state.readUpTo(conversation, seq - 1, true)) this.#receiver.count();
+    this.emit("list", null);
+  }
+
+  /** Mark everything as read. */
+  markAllRead() {
+    const conversations = [...this.state.conversations.values()];
+    const seq = Math.max(this.state.cursor, ...conversations.map((conversation) => conversation.newest));
+    this.send({ t: "read", seq });
+    for (const conversation of conversations) {
+      conversation.held = false;
+      this.state.readUpTo(conversation, seq);
+    }
     this.emit("list", null);
   }
 
@@ -441,7 +486,7 @@ export class Chat extends Emitter {
       if (this.phase === "ready" && welcome.epoch === this.state.epoch) this.#openOutbox(welcome, former);
       await this.#list();
       this.emit("people", null);
-      if (this.current !== null) await this.open(this.current.of);
+      if (this.current !== null && !this.#opening?.busy) await this.open(this.current.of);
     } catch (error) {
       this.failed(error);
     }

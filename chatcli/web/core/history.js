@@ -1,21 +1,26 @@
 /** Reading a conversation back from the server: from the line "new", from a permalink, older, newer. */
 
-import { PAGE } from "./frames.js";
+import { LAST_SEQ, PAGE } from "./frames.js";
 
 /** @import { Connection } from "./connection.js" */
-/** @import { Message } from "./frames.js" */
+/** @import { Message, NameChange } from "./frames.js" */
 /** @import { Conversation } from "./state.js" */
 
 const CONTEXT = 30; // messages before the one at which a conversation is opened
-const MOST_WAITING = 500; // live messages that come while the newest page is read
+const MOST_WAITING = 5000; // live messages that come while the newest page is read
+const MOST_QUOTED = 500; // messages that are known only because others answer them
+
+/** @typedef {{messages: Message[], more: boolean, changes?: NameChange[]}} Page */
 
 /** Reads the history of conversations. One page at a time is read of each. */
 export class History {
   #connection;
   /** Live messages of conversations whose newest page is being read. @type {Map<Conversation, Message[]>} */
   #live = new Map();
-  /** @type {Map<Conversation, Promise<Message[]>>} */
-  #reading = new Map();
+  /** @type {Set<Conversation>} */
+  #reading = new Set();
+  /** Messages that were asked for one by one; null for those that are not to be had. @type {Map<number, Message | null>} */
+  #quoted = new Map();
 
   /** @param {Connection} connection */
   constructor(connection) {
@@ -33,28 +38,26 @@ export class History {
   }
 
   /**
-   * Read a conversation anew, around the first unread message, or around a given one.
+   * Read a conversation anew; what is being read of it is dropped.
    *
    * @param {Conversation} conversation
-   * @param {number} [at] `seq` to open it at
+   * @param {number} [at] `seq` to open it at, LAST_SEQ for the end; without it, at the first unread message
    */
   async load(conversation, at) {
     conversation.unload();
-    await this.#alone(conversation, async () => {
-      const from = at ?? (conversation.unread > PAGE - CONTEXT ? conversation.read + 1 : 0);
-      if (from === 0) {
-        const page = await this.#newest(conversation, { limit: PAGE });
-        conversation.atStart = !page.more;
-        conversation.loaded = true;
-        return page.messages;
-      }
-      const before = await this.#ask(conversation, { before: from, limit: CONTEXT });
-      const after = await this.#newest(conversation, { after: from - 1, forward: true, limit: PAGE });
-      conversation.insert(before.messages);
-      conversation.atStart = !before.more;
-      conversation.loaded = true;
-      return after.messages;
-    });
+    const unread = conversation.unread > PAGE - CONTEXT ? conversation.read + 1 : LAST_SEQ;
+    const from = at ?? unread;
+    const { generation } = conversation;
+    const newest = this.#newest(conversation, from === LAST_SEQ ? {} : { after: from - 1, forward: true });
+    const before = from === LAST_SEQ ? null : this.#ask(conversation, { before: from, limit: CONTEXT });
+    const [page, context] = await Promise.all([newest, before]);
+    if (generation !== conversation.generation) return;
+    conversation.insert([...(context?.messages ?? []), ...page.messages]);
+    conversation.atStart = !(context ?? page).more;
+    conversation.atEnd = page.whole;
+    conversation.loaded = true;
+    addChanges(conversation, context);
+    addChanges(conversation, page);
   }
 
   /**
@@ -66,9 +69,9 @@ export class History {
     const first = conversation.messages[0];
     if (conversation.atStart || first === undefined) return [];
     return this.#alone(conversation, async () => {
-      const page = await this.#ask(conversation, { before: first.seq, limit: PAGE });
-      conversation.atStart = !page.more;
-      return page.messages;
+      const page = await this.#ask(conversation, { before: first.seq });
+      if (conversation.messages[0] === first) conversation.atStart = !page.more;
+      return conversation.messages[0] === first ? page : null;
     });
   }
 
@@ -81,9 +84,28 @@ export class History {
     const last = conversation.messages.at(-1);
     if (conversation.atEnd || last === undefined) return [];
     return this.#alone(conversation, async () => {
-      const page = await this.#newest(conversation, { after: last.seq, forward: true, limit: PAGE });
-      return page.messages;
+      const page = await this.#newest(conversation, { after: last.seq, forward: true });
+      if (conversation.messages.at(-1) === last) conversation.atEnd = page.whole;
+      return conversation.messages.at(-1) === last ? page : null;
     });
+  }
+
+  /**
+   * Return one message of a conversation, or null if it cannot be read.
+   *
+   * @param {Conversation} conversation
+   * @param {number} seq
+   * @returns {Promise<Message | null>}
+   */
+  async message(conversation, seq) {
+    const known = conversation.find(seq) ?? this.#quoted.get(seq);
+    if (known !== undefined) return known;
+    const { messages } = await this.#ask(conversation, { after: seq - 1, before: seq + 1, limit: 1 });
+    const found = messages[0] ?? null;
+    this.#quoted.set(seq, found);
+    const oldest = this.#quoted.keys().next().value;
+    if (this.#quoted.size > MOST_QUOTED && oldest !== undefined) this.#quoted.delete(oldest);
+    return found;
   }
 
   /**
@@ -91,40 +113,36 @@ export class History {
    *
    * @param {Conversation} conversation
    * @param {Record<string, any>} fields
+   * @returns {Promise<Page & {whole: boolean}>} `whole`: nothing is after it
    */
   async #newest(conversation, fields) {
-    this.#live.set(conversation, []);
+    /** @type {Message[]} */
+    const live = [];
+    this.#live.set(conversation, live);
     try {
       const page = await this.#ask(conversation, fields);
-      const live = this.#live.get(conversation) ?? [];
-      const whole = !fields.forward || !page.more;
-      if (whole && live.length <= MOST_WAITING) {
-        conversation.atEnd = true;
-        page.messages.push(...live);
-      }
-      return page;
+      const whole = (!fields.forward || !page.more) && live.length <= MOST_WAITING;
+      return { ...page, messages: whole ? [...page.messages, ...live] : page.messages, whole };
     } finally {
-      this.#live.delete(conversation);
+      if (this.#live.get(conversation) === live) this.#live.delete(conversation);
     }
   }
 
   /**
-   * Run one reading of a conversation after the others, and put in what it brings.
+   * Run one reading of a conversation, unless there is one, and put in what it brings.
    *
    * @param {Conversation} conversation
-   * @param {() => Promise<Message[]>} read
+   * @param {() => Promise<Page | null>} read returns null if what was beside the page has gone meanwhile
    * @returns {Promise<Message[]>} those that are new
    */
   async #alone(conversation, read) {
-    const before = this.#reading.get(conversation);
-    if (before !== undefined) {
-      await before.catch(() => []);
-      return [];
-    }
-    const reading = read().then((messages) => conversation.insert(messages));
-    this.#reading.set(conversation, reading);
+    if (this.#reading.has(conversation)) return [];
+    this.#reading.add(conversation);
     try {
-      return await reading;
+      const page = await read();
+      if (page === null) return [];
+      addChanges(conversation, page);
+      return conversation.insert(page.messages);
     } finally {
       this.#reading.delete(conversation);
     }
@@ -133,9 +151,18 @@ export class History {
   /**
    * @param {Conversation} conversation
    * @param {Record<string, any>} fields
-   * @returns {Promise<{messages: Message[], more: boolean}>}
+   * @returns {Promise<Page>}
    */
   #ask(conversation, fields) {
-    return this.#connection.request({ t: "history", of: conversation.of, ...fields });
+    return this.#connection.request({ t: "history", of: conversation.of, limit: PAGE, ...fields });
   }
+}
+
+/**
+ * @param {Conversation} conversation
+ * @param {Page | null} page
+ */
+function addChanges(conversation, page) {
+  const changes = page?.changes ?? [];
+  if (changes.length) conversation.addNotes(changes.map((change) => ({ seq: change.seq, at: change.at, change })));
 }

@@ -2,6 +2,7 @@
 
 /** @import { Chat } from "./chat.js" */
 /** @import { Connection } from "./connection.js" */
+/** @import { Conversation, Note } from "./conversation.js" */
 /** @import { Frame, Happened, Message, NameChange, Receipt } from "./frames.js" */
 /** @import { History } from "./history.js" */
 
@@ -85,7 +86,7 @@ export class Receiver {
     this.#history.keep(conversation, message);
     if (shown) {
       if (conversation !== this.#chat.current) conversation.trim();
-      this.#chat.emit("messages", { conversation, kind: "newer", messages: [message] });
+      this.#chat.emit("messages", { conversation, kind: "live", messages: [message] });
     }
     if (counts) this.#chat.emit("arrived", { conversation, message });
     this.#chat.emit("list", null);
@@ -118,7 +119,7 @@ export class Receiver {
   /** @param {{to: string, count: number, before: number}} skipped */
   #skipped({ to, count }) {
     const conversation = this.#chat.state.conversation(to);
-    conversation.unload();
+    conversation.atEnd = false; // what is loaded is before the hole
     conversation.unread += count;
     this.count();
   }
@@ -140,6 +141,10 @@ export class Receiver {
   /** @param {Happened} happened */
   #happened(happened) {
     const conversation = this.#chat.state.happened(happened);
+    if (happened.what !== "joined" && happened.what !== "left") {
+      const seq = Math.max(conversation.newest, conversation.notes.at(-1)?.seq ?? 0) + 2 ** -10;
+      this.#note(conversation, { seq, at: Date.now(), happened });
+    }
     if (conversation === this.#chat.current) void this.#chat.describe(conversation);
     this.#chat.emit("room", conversation);
     this.#chat.emit("list", null);
@@ -150,7 +155,17 @@ export class Receiver {
   #renewed(change) {
     this.#chat.names.add(change);
     this.#advance(change.seq);
+    const conversation = this.#chat.state.conversations.get(change.user);
+    if (conversation !== undefined) this.#note(conversation, { seq: change.seq, at: change.at, change });
     this.#chat.emit("renewed", change);
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Note} note
+   */
+  #note(conversation, note) {
+    if (conversation.addNotes([note]).length) this.#chat.emit("note", conversation);
   }
 
   /** Acknowledge what has come, soon: nothing of it has to come again. */

@@ -1,78 +1,11 @@
 /** What is known of the chat: conversations, people, rooms. Frames come in, changes come out; no DOM, no network. */
 
+import { Conversation } from "./conversation.js";
 import { isRoom, MANY } from "./frames.js";
 
-/** @import { ConversationInfo, Happened, Message, Person, Receipt, RoomInfo, Welcome } from "./frames.js" */
+export { Conversation };
 
-const MOST_HELD = 200; // messages of a conversation that is not open
-
-/** A room, or the messages between two people, as far as this page has it. */
-export class Conversation {
-  /** @param {string} of the room or the person */
-  constructor(of) {
-    this.of = of;
-    this.isRoom = isRoom(of);
-    /** A stretch of the log without holes, the oldest first. @type {Message[]} */
-    this.messages = [];
-    /** Whether `messages` has been read from the server. */
-    this.loaded = false;
-    /** Whether nothing is before `messages`. */
-    this.atStart = false;
-    /** Whether nothing is after `messages`, so that new ones are put behind. */
-    this.atEnd = false;
-    /** The newest message; its text may be cut. @type {Message | null} */
-    this.last = null;
-    this.unread = 0;
-    this.mentions = 0;
-    /** Whether a question is among the unread messages, as far as this page has seen them come. */
-    this.asked = false;
-    /** Whether something is written here and not sent. */
-    this.draft = false;
-    /** `seq` up to which I have read. */
-    this.read = 0;
-    /** `seq` after which the line "new" stands while the conversation is open; 0 for none. */
-    this.marker = 0;
-    /** @type {RoomInfo | null} */
-    this.room = null;
-    /** What others have seen. @type {Map<string, Receipt>} */
-    this.receipts = new Map();
-  }
-
-  /** `seq` of the newest message that is known, or 0. */
-  get newest() {
-    return Math.max(this.last?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
-  }
-
-  /**
-   * Put messages into their places; return those that are new here.
-   *
-   * @param {Message[]} messages in the order of their `seq`
-   */
-  insert(messages) {
-    const known = new Set(this.messages.map((message) => message.seq));
-    const fresh = messages.filter((message) => !known.has(message.seq));
-    const first = fresh[0];
-    if (first === undefined) return fresh;
-    const tail = this.messages.at(-1);
-    this.messages.push(...fresh);
-    if (tail !== undefined && first.seq < tail.seq) this.messages.sort((a, b) => a.seq - b.seq);
-    return fresh;
-  }
-
-  /** Drop all messages, which are read again when they are wanted. */
-  unload() {
-    this.messages = [];
-    this.loaded = this.atStart = this.atEnd = false;
-  }
-
-  /** Drop the oldest messages of a conversation that is not open. */
-  trim() {
-    if (this.messages.length > MOST_HELD) {
-      this.messages.splice(0, this.messages.length - MOST_HELD);
-      this.atStart = false;
-    }
-  }
-}
+/** @import { ConversationInfo, Happened, Message, Person, Receipt, Welcome } from "./frames.js" */
 
 /** Everything that is known of the chat. */
 export class State {
@@ -245,6 +178,8 @@ export class State {
   }
 }
 
+let mentioning = { name: "", pattern: /$^/ };
+
 /**
  * Return whether a text mentions somebody: the name as a word of its own, in any case.
  *
@@ -252,6 +187,9 @@ export class State {
  * @param {string} name
  */
 export function mentions(text, name) {
-  const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-  return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, "iu").test(text.slice(0, 4000));
+  if (mentioning.name !== name) {
+    const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+    mentioning = { name, pattern: new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, "iu") };
+  }
+  return mentioning.pattern.test(text.slice(0, 4000));
 }

@@ -1,21 +1,26 @@
 /** One message as a node. */
 
+import { pathOf } from "../core/paths.js";
 import { el, hue } from "./dom.js";
 import { printableLine, textNodes } from "./text.js";
-import { fullTime, timeOfDay } from "./times.js";
+import { timeOfDay } from "./times.js";
 
 /** @import { Message } from "../core/frames.js" */
 /** @import { Pending } from "../core/outbox.js" */
 
 const QUOTED = 80; // characters of a message that is replied to
 const NAMED = 60; // characters of a text in the accessible name
+const LONG = 4000; // characters from which a text is cut,
+const LONG_LINES = 60; // or lines,
+const CUT = 2000; // to so many characters,
+const CUT_LINES = 30; // or lines
 
 /**
  * What a message node shows besides its text.
  *
  * @typedef {object} Context
  * @property {string} me
- * @property {boolean} joined the one before is by the same person, shortly before: the name is not repeated
+ * @property {string} of the conversation
  * @property {Message | undefined} quoted the message that it answers, if it is known
  */
 
@@ -25,21 +30,30 @@ const NAMED = 60; // characters of a text in the accessible name
  * @param {Message} message
  * @param {Context} context
  */
-export function messageNode(message, { me, joined, quoted }) {
-  const name = printableLine(message.from);
+export function messageNode(message, { me, of, quoted }) {
   return el(
     "article",
     {
-      class: joined ? "message joined" : "message",
+      class: "message",
       tabIndex: -1,
       "data-seq": String(message.seq),
-      "aria-label": `${name}, ${timeOfDay(message.at)}: ${start(message.text, NAMED)}`,
+      "aria-label": label(message.from, message.at, message.text),
     },
-    head(message.from, message.at),
+    head(message.from, message.at, permalink(of, message.seq)),
     message.re === undefined ? null : quote(message.re, quoted),
     body(message.text, message.from === me ? "" : me),
     el("div", { class: "extras" }),
   );
+}
+
+/**
+ * Return the path of a message.
+ *
+ * @param {string} of
+ * @param {number} seq
+ */
+export function permalink(of, seq) {
+  return `${pathOf(of)}?at=${seq}`;
 }
 
 /**
@@ -57,9 +71,9 @@ export function pendingNode(pending, { retry, discard, edit }) {
       class: failed ? "message pending failed" : "message pending",
       tabIndex: -1,
       "data-id": pending.id,
-      "aria-label": `${printableLine(pending.user)}: ${start(pending.text, NAMED)}. ${state}`,
+      "aria-label": `${label(pending.user, pending.at, pending.text)}. ${state}`,
     },
-    head(pending.user, pending.at),
+    head(pending.user, pending.at, ""),
     body(pending.text, ""),
     el("p", { class: "state", role: failed ? "alert" : undefined }, state),
     failed &&
@@ -74,16 +88,36 @@ export function pendingNode(pending, { retry, discard, edit }) {
 }
 
 /**
+ * Return the time of a message as a link to it.
+ *
+ * @param {number} at
+ * @param {string} href
+ */
+export function timeLink(at, href) {
+  const time = el("time", { dateTime: new Date(at).toISOString() }, timeOfDay(at));
+  return href === "" ? time : el("a", { class: "when", href, tabIndex: -1 }, time);
+}
+
+/**
  * @param {string} from
  * @param {number} at
+ * @param {string} text
  */
-function head(from, at) {
-  const name = printableLine(from);
+function label(from, at, text) {
+  return `${printableLine(from)}, ${timeOfDay(at)}: ${start(text, NAMED)}`;
+}
+
+/**
+ * @param {string} from
+ * @param {number} at
+ * @param {string} href
+ */
+function head(from, at, href) {
   return el(
     "header",
     {},
-    el("span", { class: `author hue-${hue(from)}`, dir: "auto" }, name),
-    el("time", { dateTime: new Date(at).toISOString(), title: fullTime(at) }, timeOfDay(at)),
+    el("span", { class: `author hue-${hue(from)}`, dir: "auto" }, printableLine(from)),
+    timeLink(at, href),
   );
 }
 
@@ -92,7 +126,50 @@ function head(from, at) {
  * @param {string} me
  */
 function body(text, me) {
-  return el("div", { class: "text", dir: "auto" }, ...textNodes(text, me));
+  const shown = cut(text);
+  const node = el("div", { class: "text", dir: "auto" }, ...textNodes(shown, me));
+  for (const link of node.querySelectorAll("a")) link.tabIndex = -1;
+  if (shown.length === text.length) return node;
+  const size = text.length < 1000 ? `${text.length} characters` : `${Math.round(text.length / 1000)},000 characters`;
+  const all = el(
+    "button",
+    { type: "button", class: "all", tabIndex: -1, onclick: () => node.replaceChildren(...textNodes(text, me)) },
+    `Show all (${size})`,
+  );
+  node.append("…\n", all);
+  return node;
+}
+
+/**
+ * Return a text, or its beginning if it is a long one.
+ *
+ * @param {string} text
+ */
+function cut(text) {
+  if (text.length > LONG) return beginning(whole(text.slice(0, CUT)));
+  if (text.length < LONG_LINES || lineEnd(text, LONG_LINES) === -1) return text;
+  return beginning(text);
+}
+
+/** @param {string} text */
+function beginning(text) {
+  const end = lineEnd(text, CUT_LINES);
+  return end === -1 ? text : text.slice(0, end);
+}
+
+/**
+ * Return where a line of a text ends, or -1 if there are not so many.
+ *
+ * @param {string} text
+ * @param {number} lines
+ */
+function lineEnd(text, lines) {
+  let end = -1;
+  for (let line = 0; line < lines; line += 1) {
+    end = text.indexOf("\n", end + 1);
+    if (end === -1) return -1;
+  }
+  return end;
 }
 
 /**
@@ -100,12 +177,20 @@ function body(text, me) {
  * @param {Message | undefined} quoted
  */
 function quote(re, quoted) {
-  const words = quoted ? `${printableLine(quoted.from)}: ${start(quoted.text, QUOTED)}` : "an earlier message";
   return el(
     "button",
-    { type: "button", class: "quote", "data-re": String(re), title: "Go to that message" },
-    `↳ ${words}`,
+    { type: "button", class: "quote", tabIndex: -1, "data-re": String(re), title: "Go to that message" },
+    quoteWords(quoted),
   );
+}
+
+/**
+ * Return how a message is quoted.
+ *
+ * @param {Message | null | undefined} quoted
+ */
+export function quoteWords(quoted) {
+  return `↳ ${quoted ? `${printableLine(quoted.from)}: ${start(quoted.text, QUOTED)}` : "an earlier message"}`;
 }
 
 /**
@@ -115,6 +200,15 @@ function quote(re, quoted) {
  * @param {number} length
  */
 export function start(text, length) {
-  const line = printableLine(text.slice(0, length * 2));
-  return line.length > length || text.length > length * 2 ? `${line.slice(0, length)}…` : line;
+  const line = printableLine(whole(text.slice(0, length * 2)));
+  return line.length > length || text.length > length * 2 ? `${whole(line.slice(0, length))}…` : line;
+}
+
+/**
+ * Return a text without the half of a character at its end.
+ *
+ * @param {string} text
+ */
+function whole(text) {
+  return text.replace(/[\ud800-\udbff]$/, "");
 }

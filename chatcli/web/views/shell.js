@@ -77,12 +77,12 @@ export class Shell {
    * @param {number} [at] `seq` of a message
    */
   go(of, at) {
+    if (of !== null && at !== undefined && of === this.#chat.current?.of) return this.timeline.goTo(at);
     const path = (of === null ? "/" : pathOf(of)) + (at === undefined ? "" : `?at=${at}`);
     if (path !== location.pathname + location.search) history.pushState(null, "", path);
-    const opened = this.#chat.open(of, at);
+    void this.#chat.open(of, at);
     if (of === null) this.sidebar.focus();
     else if (at === undefined) this.composer.focus();
-    else void opened.then(() => this.timeline.goTo(at));
   }
 
   /** Show all rooms and people. */

@@ -1,261 +1,468 @@
 /** The messages of the open conversation. */
 
+import { LAST_SEQ } from "../core/frames.js";
+import { Active } from "./active.js";
+import { Announcer } from "./announcer.js";
 import { eachFrame, el } from "./dom.js";
-import { messageNode, pendingNode } from "./message.js";
-import { dayName, dayOf } from "./times.js";
+import { messageNode, pendingNode, permalink, quoteWords } from "./message.js";
+import { noteNode } from "./notes.js";
+import { looking, Reading } from "./reading.js";
+import { receiptWords } from "./receipts.js";
+import { Scroller } from "./scroller.js";
+import { Stretch } from "./stretch.js";
 
 /** @import { Chat } from "../core/chat.js" */
+/** @import { Place } from "../core/conversation.js" */
 /** @import { Message } from "../core/frames.js" */
 /** @import { Pending } from "../core/outbox.js" */
 /** @import { Conversation } from "../core/state.js" */
+/** @import { Item } from "./stretch.js" */
 
-const SECTION = 100; // messages in one box that the browser lays out, or skips, as a whole
 const MOST = 2000; // messages in the page
-const TOGETHER = 5 * 60_000; // ms within which messages of one person stand under one name
-const NEAR = 300; // pixels from an end at which the next page is read
-const AT_END = 40; // pixels from the end that count as the end
-const DWELL = 1000; // ms for which a message was on the screen when it counts as read
+const NEAR = 1000; // pixels from an end at which the next page is read
+const MOST_ASKED = 5; // quoted messages that are asked for at once
 
 export class Timeline {
   #chat;
   /** @type {Conversation | null} */
   #conversation = null;
-  /** Messages that have yet to be drawn. @type {Message[]} */
+  /** Messages that were just said, and have yet to be drawn. @type {Message[]} */
   #waiting = [];
-  #draw = eachFrame(() => this.#append());
-  /** @type {HTMLElement} */
-  #sections = el("div", { class: "sections" });
-  #pending = el("div", { class: "pending-list" });
-  #new = el("p", { class: "new-line", role: "separator" }, el("span", {}, "New"));
-  #log = el("div", { class: "log", role: "log", tabIndex: 0, "aria-label": "Messages" }, this.#sections, this.#pending);
-  #jump = el("button", { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd() });
-  /** @type {Message | null} */
-  #newest = null;
-  #reading = 0;
-  #follows = true;
+  #draw = eachFrame(() => this.#drawLive());
+  #drawReceiptsSoon = eachFrame(() => this.#drawReceipts());
+  #stretch = new Stretch((item) => this.#node(item));
+  #pending = el("div", { class: "pending-list", "aria-live": "off" });
+  #log = el(
+    "div",
+    { class: "log", role: "log", tabIndex: 0, "aria-label": "Messages" },
+    this.#stretch.root,
+    this.#pending,
+  );
+  #back = el("button", { type: "button", hidden: true, onclick: () => this.#goBack() }, "↩ Back");
+  #jump = el("button", { type: "button", hidden: true, onclick: () => this.toEnd() });
+  #receipt = el("p", { class: "receipt", "aria-live": "off" });
+  #scroller = new Scroller(this.#log, this.#stretch);
+  #announcer = new Announcer(this.#log);
+  #reading = new Reading(
+    () => this.#look(),
+    (seq) => this.#read(seq),
+  );
+  #active;
+  /** Where one was before a jump; null for the end, undefined if there was none. @type {Place | null | undefined} */
+  #before = undefined;
+  /** The message that is shown by a link. @type {HTMLElement | null} */
+  #target = null;
 
   /**
    * @param {Chat} chat
    * @param {{onReply: (message: Message) => void, onEdit: (pending: Pending) => void}} actions
+   * @param {number} [most] messages in the page
    */
-  constructor(chat, actions) {
+  constructor(chat, actions, most = MOST) {
     this.#chat = chat;
     this.actions = actions;
-    this.root = el("div", { class: "timeline" }, this.#log, this.#jump);
-    this.#log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.#log.addEventListener("click", (event) => this.#clicked(event));
-    chat.on("current", (conversation) => this.#open(conversation));
-    chat.on("messages", ({ conversation, kind, messages }) => {
-      if (conversation !== this.#conversation) return;
-      if (kind === "reset") this.#reset();
-      else if (kind === "older") this.#prepend(messages);
-      else this.#later(messages);
+    this.most = most;
+    const jumps = el("div", { class: "jumps" }, this.#back, this.#jump);
+    this.root = el("div", { class: "timeline" }, this.#log, jumps, this.#announcer.root);
+    this.#active = new Active(this.#log, this.#stretch, {
+      reply: (message) => this.actions.onReply(message),
+      more: (message, button) => void this.#menu(message, button),
+      older: () => void this.#chat.older(),
+      of: () => this.#conversation?.of ?? "",
     });
-    chat.on("pending", ({ conversation }) => conversation === this.#conversation && this.#drawPending());
-    for (const event of /** @type {const} */ (["sent", "outbox"])) chat.on(event, () => this.#drawPending());
-    chat.on("receipts", (conversation) => conversation === this.#conversation && this.#drawReceipts());
-    document.addEventListener("visibilitychange", () => this.#watch());
-    window.addEventListener("focus", () => this.#watch());
+    this.#hear(chat);
+    this.#log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#log.addEventListener("click", (event) => this.#clicked(event), { capture: true });
+    document.addEventListener("keydown", (event) => this.#key(event));
+    window.addEventListener("popstate", () => this.#popped());
+    const observer = new ResizeObserver(() => this.#resized());
+    for (const node of [this.#log, this.#stretch.root, this.#pending]) observer.observe(node);
   }
+
+  /** @param {Chat} chat */
+  #hear(chat) {
+    const open = (/** @type {Conversation} */ conversation) => conversation === this.#conversation;
+    chat.on("current", (conversation) => this.#open(conversation));
+    chat.on("messages", ({ conversation, kind, messages, at }) => {
+      if (!open(conversation)) return;
+      if (kind === "reset") this.#reset(conversation, at);
+      else if (kind === "live") this.#live(messages);
+      else this.#more(conversation, kind, messages);
+    });
+    chat.on("note", (conversation) => open(conversation) && this.#draw());
+    chat.on("pending", ({ conversation, pending, gone }) => {
+      if (!open(conversation)) return;
+      this.#drawPending();
+      if (!gone && pending.failure === undefined && pending.answer === undefined) this.toEnd();
+    });
+    for (const event of /** @type {const} */ (["sent", "outbox"])) chat.on(event, () => this.#drawPending());
+    chat.on("receipts", (conversation) => open(conversation) && this.#drawReceiptsSoon());
+    chat.on("list", () => this.#drawJump());
+  }
+
+  // Where one is
 
   /** Go to the newest message. */
   toEnd() {
+    this.#forgetJump();
     if (this.#conversation?.atEnd === false) void this.#chat.toEnd();
-    this.#follows = true;
-    this.#log.scrollTop = this.#log.scrollHeight;
+    else this.#scroller.toEnd();
   }
 
-  /** Move the focus to the newest message. */
+  /** Move the focus to the messages. */
   focus() {
-    this.#log.focus();
+    const seen = this.#scroller.seen;
+    if (seen) this.#active.focus(seen[1]);
+    else this.#log.focus();
   }
+
+  /**
+   * Show a message of this conversation, with a way back.
+   *
+   * @param {number} seq
+   */
+  goTo(seq) {
+    const conversation = this.#conversation;
+    if (conversation === null) return;
+    const before = this.#scroller.place;
+    const path = permalink(conversation.of, seq);
+    if (path !== location.pathname + location.search) history.pushState(null, "", path);
+    if (this.#stretch.find(seq)) this.#showMessage(seq);
+    else void this.#chat.open(conversation.of, seq);
+    this.#before = before;
+    this.#back.hidden = false;
+  }
+
+  #goBack() {
+    const conversation = this.#conversation;
+    const before = this.#before;
+    if (conversation === null || before === undefined) return;
+    this.#forgetJump();
+    history.replaceState(null, "", location.pathname);
+    conversation.place = before;
+    if (before === null) this.toEnd();
+    else if (!this.#scroller.to(before)) void this.#chat.open(conversation.of, before.seq);
+    this.#log.focus({ preventScroll: true });
+  }
+
+  #popped() {
+    if (!new URLSearchParams(location.search).has("at")) this.#goBack();
+  }
+
+  #forgetJump() {
+    this.#before = undefined;
+    this.#back.hidden = true;
+    this.#setTarget(null);
+  }
+
+  /** @param {HTMLElement | null} node */
+  #setTarget(node) {
+    this.#target?.classList.remove("target");
+    this.#target = node;
+    node?.classList.add("target");
+  }
+
+  #resized() {
+    this.#stretch.width = this.#log.clientWidth;
+    this.#scroller.resized();
+    this.#reading.look();
+  }
+
+  #scrolled() {
+    this.#scroller.scrolled();
+    this.#moved();
+  }
+
+  /** Do what follows from another place: read on, offer the way to the end, count as read what is seen. */
+  #moved() {
+    const conversation = this.#conversation;
+    if (conversation === null || !conversation.loaded) return;
+    this.#scroller.atEnd = conversation.atEnd;
+    this.#announcer.listen(this.#scroller.follows);
+    if (this.#log.scrollTop < NEAR && !conversation.atStart) void this.#chat.older();
+    if (!conversation.atEnd && this.#scroller.rest < NEAR) void this.#chat.newer();
+    this.#drawJump();
+    this.#reading.look();
+  }
+
+  /** Return what is on the screen, and keep where that is. */
+  #look() {
+    const seen = this.#scroller.seen;
+    if (seen === null || this.#conversation === null) return null;
+    this.#conversation.place = this.#scroller.place;
+    this.#askForQuoted(this.#conversation, seen);
+    return { low: seen[0].seq, high: seen[1].seq };
+  }
+
+  /** @param {number} seq */
+  #read(seq) {
+    const conversation = this.#conversation;
+    if (conversation !== null && !conversation.held) this.#chat.markRead(conversation, Math.floor(seq));
+  }
+
+  // What is drawn
 
   /** @param {Conversation | null} conversation */
   #open(conversation) {
     if (conversation === this.#conversation) return;
+    if (this.#conversation?.loaded) this.#conversation.place = this.#scroller.place;
     this.#conversation = conversation;
     this.#waiting = [];
-    this.#newest = null;
-    this.#sections.replaceChildren();
+    this.#stretch.clear();
+    this.#forgetJump();
     this.#drawPending();
+    this.#jump.hidden = true;
   }
 
-  #reset() {
-    const conversation = this.#conversation;
-    if (conversation === null) return;
-    this.#sections.replaceChildren();
-    this.#newest = null;
-    this.#waiting = [...conversation.messages.slice(-MOST)];
-    this.#follows = conversation.marker === 0;
-    this.#append();
-    const line = this.#sections.querySelector(".new-line");
-    if (line) line.scrollIntoView({ block: "center" });
-    else this.#log.scrollTop = this.#log.scrollHeight;
-    this.#watch();
+  /**
+   * @param {Conversation} conversation
+   * @param {number | undefined} at
+   */
+  #reset(conversation, at) {
+    const { messages, place } = conversation;
+    const drawn = messages[0]?.seq === this.#stretch.first?.seq && messages.at(-1)?.seq === this.#stretch.last?.seq;
+    this.#waiting = [];
+    this.#announcer.listen(false);
+    this.#scroller.atEnd = conversation.atEnd;
+    if (!drawn) this.#stretch.clear();
+    this.#stretch.atStart = conversation.atStart;
+    if (!drawn) this.#stretch.append(this.#items(conversation, messages.slice(-this.most)));
+    this.#stretch.mark(conversation.marker, this.#chat.me);
+    this.#drawReceipts();
+    this.#begin(conversation, at, place);
+    conversation.place = this.#scroller.place;
+    this.#reading.reset();
+    this.#moved();
+  }
+
+  /**
+   * Go to where a conversation is opened.
+   *
+   * @param {Conversation} conversation
+   * @param {number | undefined} at
+   * @param {Place | null} place
+   */
+  #begin(conversation, at, place) {
+    const { line } = this.#stretch;
+    if (at === LAST_SEQ) this.#scroller.toEnd();
+    else if (place !== null && (at ?? place.seq) === place.seq && this.#scroller.to(place)) return;
+    else if (at !== undefined) this.#showMessage(at);
+    else if (line !== null && conversation.unread > 0) this.#scroller.show(line, this.#log.clientHeight / 4);
+    else this.#scroller.toEnd();
+  }
+
+  /** @param {number} seq */
+  #showMessage(seq) {
+    const node = this.#stretch.find(seq)?.node;
+    if (node === undefined) return;
+    this.#setTarget(node);
+    node.focus({ preventScroll: true });
+    const free = this.#log.clientHeight - node.getBoundingClientRect().height;
+    this.#scroller.show(node, Math.max(0, free / 3));
   }
 
   /** @param {Message[]} messages */
-  #later(messages) {
+  #live(messages) {
+    const conversation = this.#conversation;
+    const first = messages[0];
+    if (conversation === null || first === undefined) return;
+    const last = this.#waiting.at(-1) ?? this.#stretch.last;
+    const allRead = last !== undefined && last.seq < first.seq && conversation.read >= Math.floor(last.seq);
+    if (allRead && first.from !== this.#chat.me && !looking()) conversation.marker = conversation.read;
     this.#waiting.push(...messages);
     this.#draw();
   }
 
-  /** Draw what waits at the end. */
-  #append() {
+  #drawLive() {
     const conversation = this.#conversation;
     if (conversation === null) return;
-    for (const message of this.#waiting) this.#put(message, conversation);
+    const last = this.#stretch.last?.seq ?? 0;
+    const waiting = this.#waiting.filter((message) => conversation.find(message.seq));
     this.#waiting = [];
-    this.#drawReceipts();
-    if (this.#follows) this.#log.scrollTop = this.#log.scrollHeight;
-    this.#drawJump();
-    this.#watch();
+    this.#announcer.count(conversation.of, waiting.filter(({ from }) => from !== this.#chat.me).length);
+    this.#scroller.hold(() => {
+      for (const message of waiting) if (message.seq < last) this.#stretch.insert(itemOf(message));
+      this.#stretch.append(
+        this.#items(
+          conversation,
+          waiting.filter(({ seq }) => seq > last).sort((a, b) => a.seq - b.seq),
+        ),
+      );
+      this.#stretch.mark(conversation.marker, this.#chat.me);
+      this.#drawReceipts();
+      this.#trim(conversation);
+    });
+    this.#moved();
   }
 
   /**
-   * @param {Message} message
    * @param {Conversation} conversation
+   * @param {"older" | "newer"} kind
+   * @param {Message[]} messages
    */
-  #put(message, conversation) {
-    let section = /** @type {HTMLElement | null} */ (this.#sections.lastElementChild);
-    if (section === null || section.childElementCount >= SECTION) {
-      section = el("section", { class: "section" });
-      this.#sections.append(section);
-    }
-    section.append(...this.#nodes(message, this.#newest, conversation));
-    this.#newest = message;
+  #more(conversation, kind, messages) {
+    if (this.#waiting.length) this.#drawLive();
+    this.#announcer.listen(false);
+    this.#stretch.atStart = conversation.atStart;
+    this.#scroller.follows &&= kind === "older";
+    this.#scroller.hold(() => {
+      const items = this.#items(conversation, messages, kind === "older");
+      if (kind === "older") this.#stretch.prepend(items);
+      else this.#stretch.append(items);
+      this.#trim(conversation);
+    });
+    this.#moved();
   }
 
   /**
-   * Return the nodes of a message, with what stands before it.
+   * Take away what is too much, at the end that is farther away.
    *
-   * @param {Message} message
-   * @param {Message | null} before
    * @param {Conversation} conversation
    */
-  #nodes(message, before, conversation) {
-    const nodes = [];
-    if (before === null || dayOf(before.at) !== dayOf(message.at)) {
-      nodes.push(el("h2", { class: "day" }, dayName(message.at)));
+  #trim(conversation) {
+    const newest = !this.#scroller.follows && this.#scroller.nearStart;
+    while (this.#stretch.size > this.most) {
+      if (newest) conversation.dropNewest(this.#stretch.dropLast());
+      else conversation.dropOldest(this.#stretch.dropFirst());
     }
-    const marker = conversation.marker;
-    if (marker && message.seq > marker && (before === null || before.seq <= marker)) nodes.push(this.#new);
-    const joined =
-      nodes.length === 0 &&
-      before !== null &&
-      before.from === message.from &&
-      message.re === undefined &&
-      message.at - before.at < TOGETHER;
-    const quoted = conversation.messages.find((one) => one.seq === message.re);
-    nodes.push(messageNode(message, { me: this.#chat.me, joined, quoted }));
-    return nodes;
+    this.#stretch.atStart = conversation.atStart;
+    this.#scroller.atEnd = conversation.atEnd;
   }
 
-  /** @param {Message[]} messages */
-  #prepend(messages) {
-    const conversation = this.#conversation;
-    if (conversation === null || messages.length === 0) return; // a change would scroll, and so ask again
-    const height = this.#log.scrollHeight;
-    let before = null;
-    const section = el("section", { class: "section" });
-    for (const message of messages) {
-      section.append(...this.#nodes(message, before, conversation));
-      before = message;
-    }
-    this.#sections.prepend(section);
-    this.#log.scrollTop += this.#log.scrollHeight - height;
+  /**
+   * Return messages with the quiet lines among them.
+   *
+   * @param {Conversation} conversation
+   * @param {Message[]} messages
+   * @param {boolean} [before] whether they are put before those that are drawn
+   * @returns {Item[]}
+   */
+  #items(conversation, messages, before = false) {
+    const start = conversation.atStart ? 0 : (messages[0]?.seq ?? Infinity);
+    const low = before ? start : (this.#stretch.last?.seq ?? start);
+    const end = conversation.atEnd ? Infinity : (messages.at(-1)?.seq ?? 0);
+    const high = before ? (this.#stretch.first?.seq ?? Infinity) : end;
+    const notes = conversation.notes.filter(({ seq }) => seq > low && seq < high);
+    if (notes.length === 0) return messages.map(itemOf);
+    const items = notes.map((note) => ({ seq: note.seq, at: note.at, note }));
+    return [...messages.map(itemOf), ...items].sort((a, b) => a.seq - b.seq);
+  }
+
+  /** @param {Item} item */
+  #node({ message, note }) {
+    const me = this.#chat.me;
+    if (message === undefined) return note ? noteNode(note, me) : el("p");
+    const quoted = message.re === undefined ? undefined : this.#conversation?.find(message.re);
+    return messageNode(message, { me, of: this.#conversation?.of ?? "", quoted });
   }
 
   #drawPending() {
     const conversation = this.#conversation;
     const waiting = conversation === null ? [] : this.#chat.outbox.to(conversation.of);
-    this.#pending.replaceChildren(
-      ...waiting.map((pending) =>
-        pendingNode(pending, {
-          retry: () => this.#chat.retry(pending.id),
-          discard: () => void this.#chat.discard(pending.id),
-          edit: () => this.actions.onEdit(pending),
-        }),
-      ),
+    if (waiting.length === 0 && !this.#pending.hasChildNodes()) return;
+    const nodes = waiting.map((pending) =>
+      pendingNode(pending, {
+        retry: () => this.#chat.retry(pending.id),
+        discard: () => void this.#chat.discard(pending.id),
+        edit: () => this.actions.onEdit(pending),
+      }),
     );
-    if (this.#follows || waiting.length) this.#log.scrollTop = this.#log.scrollHeight;
+    this.#scroller.hold(() => this.#pending.replaceChildren(...nodes));
   }
 
   /** Show under my newest message who has seen it. */
   #drawReceipts() {
     const conversation = this.#conversation;
-    if (conversation === null) return;
-    this.#sections.querySelector(".receipt")?.remove();
-    const mine = conversation.messages.findLast((message) => message.from === this.#chat.me);
-    if (mine === undefined) return;
-    const seen = [...conversation.receipts.values()]
-      .filter((receipt) => receipt.user !== this.#chat.me && receipt.seq >= mine.seq && (receipt.since ?? 0) < mine.seq)
-      .map((receipt) => receipt.user);
-    const words = seen.length === 0 ? "On disk" : `Seen by ${seen.slice(0, 5).join(", ")}`;
-    const node = this.#sections.querySelector(`[data-seq="${mine.seq}"] .extras`);
-    node?.append(el("p", { class: "receipt" }, seen.length > 5 ? `${words} and ${seen.length - 5} more` : words));
+    const mine = conversation?.atEnd ? this.#newestOfMine() : undefined;
+    if (conversation === null || mine?.message === undefined) return this.#receipt.remove();
+    const words = receiptWords(conversation, mine.message, this.#chat.me);
+    if (this.#receipt.textContent !== words) this.#receipt.textContent = words;
+    if (this.#receipt.parentNode !== mine.node) mine.node.append(this.#receipt);
+  }
+
+  #newestOfMine() {
+    for (const entry of this.#stretch.backwards()) if (entry.message?.from === this.#chat.me) return entry;
+    return undefined;
   }
 
   #drawJump() {
     const conversation = this.#conversation;
-    const far = conversation !== null && (!this.#follows || !conversation.atEnd);
+    this.#jump.hidden = !conversation?.loaded || (this.#scroller.follows && conversation.atEnd);
     const unread = conversation?.unread ?? 0;
-    this.#jump.hidden = !far;
-    this.#jump.textContent = unread ? `↓ ${unread} new` : "↓ Newest";
-  }
-
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    const conversation = this.#conversation;
-    if (conversation === null) return;
-    const rest = scrollHeight - clientHeight - scrollTop;
-    this.#follows = rest < AT_END && conversation.atEnd;
-    if (scrollTop < NEAR) void this.#chat.older();
-    if (rest < NEAR && !conversation.atEnd) void this.#chat.newer();
-    this.#drawJump();
-    this.#watch();
-  }
-
-  /** After a while, count as read what is on the screen now, if somebody looks. */
-  #watch() {
-    clearTimeout(this.#reading);
-    if (document.hidden || !document.hasFocus() || this.#conversation === null) return;
-    this.#reading = setTimeout(() => this.#read(), DWELL);
-  }
-
-  #read() {
-    const conversation = this.#conversation;
-    if (conversation === null || document.hidden || !document.hasFocus()) return;
-    const bottom = this.#log.getBoundingClientRect().bottom;
-    const nodes = this.#sections.querySelectorAll("article");
-    for (let at = nodes.length - 1; at >= 0; at -= 1) {
-      const node = /** @type {HTMLElement} */ (nodes[at]);
-      if (node.getBoundingClientRect().bottom <= bottom + 1) {
-        this.#chat.markRead(conversation, Number(node.dataset["seq"]));
-        return;
-      }
-    }
-  }
-
-  /** @param {Event} event */
-  #clicked(event) {
-    const target = /** @type {HTMLElement} */ (event.target).closest("[data-re]");
-    if (!(target instanceof HTMLElement)) return;
-    this.goTo(Number(target.dataset["re"]));
+    const words = unread ? `↓ ${unread} new` : "↓ Newest";
+    if (this.#jump.textContent !== words) this.#jump.textContent = words;
   }
 
   /**
-   * Show a message of this conversation.
+   * Fill in the messages that those on the screen answer.
    *
-   * @param {number} seq
+   * @param {Conversation} conversation
+   * @param {[import("./stretch.js").Entry, import("./stretch.js").Entry]} seen
    */
-  goTo(seq) {
-    const node = this.#sections.querySelector(`[data-seq="${seq}"]`);
-    if (node instanceof HTMLElement) {
-      node.scrollIntoView({ block: "center" });
-      node.focus();
-    } else if (this.#conversation !== null) {
-      void this.#chat.open(this.#conversation.of, seq);
+  #askForQuoted(conversation, [first, last]) {
+    let asked = 0;
+    /** @type {import("./stretch.js").Entry | undefined} */
+    let entry = first;
+    for (; entry !== undefined && entry.seq <= last.seq; entry = this.#stretch.beside(entry, 1)) {
+      const re = entry.message?.re;
+      if (re === undefined || entry.asked || asked === MOST_ASKED) continue;
+      entry.asked = true;
+      asked += 1;
+      const quote = entry.node.querySelector(".quote");
+      void this.#chat.message(conversation, re).then((found) => found && quote?.replaceChildren(quoteWords(found)));
     }
   }
+
+  // What is done with them
+
+  /** @param {Event} event */
+  #clicked(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const quote = target.closest(".quote");
+    const time = target.closest("a.when");
+    if (target.closest(".all")) this.#scroller.follows = false; // what is read now is its beginning
+    if (quote) this.goTo(Number(quote.getAttribute("data-re")));
+    const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event);
+    if (!time || ctrlKey || metaKey || shiftKey) return;
+    event.preventDefault();
+    history.replaceState(null, "", time.getAttribute("href"));
+    this.#setTarget(time.closest("article"));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (this.#conversation === null || target.closest("dialog, [role=menu]")) return;
+    const field = target.closest("textarea, input, select");
+    const empty = field === null || (field instanceof HTMLTextAreaElement && field.value === "");
+    const page = { PageUp: -0.85, PageDown: 0.85 }[event.key];
+    if (event.key === "Escape" && event.shiftKey) this.#chat.markAllRead();
+    else if (event.key === "End" && empty) this.toEnd();
+    else if (page && empty && field !== null) this.#log.scrollBy({ top: this.#log.clientHeight * page });
+    else return;
+    event.preventDefault();
+  }
+
+  /**
+   * @param {Message} message
+   * @param {HTMLElement} button
+   */
+  async #menu(message, button) {
+    const conversation = this.#conversation;
+    if (conversation === null) return;
+    const { openMessageMenu } = await import("./messagemenu.js");
+    openMessageMenu({
+      chat: this.#chat,
+      conversation,
+      message,
+      button,
+      reply: () => this.actions.onReply(message),
+      unread: () => this.#stretch.mark(conversation.marker, this.#chat.me),
+    });
+  }
+}
+
+/** @param {Message} message */
+function itemOf(message) {
+  return { seq: message.seq, at: message.at, message };
 }

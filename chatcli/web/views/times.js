@@ -8,10 +8,17 @@ const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 const DAY = 86_400_000;
+const QUARTER = 900_000; // of an hour: no zone begins its day within one
+
+// Messages of one minute come together: formatting each of their times would cost more than the rest of them.
+let lastTime = { minute: NaN, words: "" };
+let lastDay = { quarter: NaN, day: NaN };
 
 /** @param {number} at milliseconds since 1970 */
 export function timeOfDay(at) {
-  return clock.format(at);
+  const minute = Math.floor(at / 60_000);
+  if (minute !== lastTime.minute) lastTime = { minute, words: clock.format(at) };
+  return lastTime.words;
 }
 
 /** @param {number} at */
@@ -25,8 +32,12 @@ export function fullTime(at) {
  * @param {number} at
  */
 export function dayOf(at) {
-  const date = new Date(at);
-  return Math.round(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY);
+  const quarter = Math.floor(at / QUARTER);
+  if (quarter !== lastDay.quarter) {
+    const date = new Date(at);
+    lastDay = { quarter, day: Math.round(Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / DAY) };
+  }
+  return lastDay.day;
 }
 
 /**

@@ -1,0 +1,48 @@
+/** What is known of a message of mine: on disk, received, seen by whom. */
+
+import { printableLine } from "./text.js";
+
+/** @import { Message } from "../core/frames.js" */
+/** @import { Conversation } from "../core/state.js" */
+
+const NAMED = 3; // people who are named before the others are only counted
+
+/**
+ * Return the state of a message of mine in words.
+ *
+ * @param {Conversation} conversation
+ * @param {Message} message
+ * @param {string} me
+ */
+export function receiptWords(conversation, message, me) {
+  return conversation.isRoom ? inRoom(conversation, message, me) : withPerson(conversation, message);
+}
+
+/**
+ * @param {Conversation} conversation
+ * @param {Message} message
+ */
+function withPerson(conversation, { seq }) {
+  const receipt = conversation.receipts.get(conversation.of);
+  if (receipt !== undefined && receipt.seq >= seq) return "Seen";
+  return (receipt?.received ?? 0) >= seq ? "Received" : "On disk";
+}
+
+/**
+ * @param {Conversation} conversation
+ * @param {Message} message
+ * @param {string} me
+ */
+function inRoom({ receipts }, message, me) {
+  const names = [];
+  let others = 0;
+  for (const { user, seq, since = 0 } of receipts.values()) {
+    if (user === me || seq < message.seq || since >= message.seq) continue;
+    if (names.length < NAMED) names.push(printableLine(user));
+    else others += 1;
+  }
+  if (names.length === 0) return "On disk";
+  if (others > 0) return `Seen by ${names.join(", ")} and ${others} more`;
+  const last = names.pop();
+  return `Seen by ${names.length ? `${names.join(", ")} and ${last}` : last}`;
+}
