@@ -7,11 +7,13 @@ import { openStorage } from "./core/storage.js";
 import { Tabs } from "./core/tabs.js";
 import { Bars } from "./views/bars.js";
 import { el } from "./views/dom.js";
-import { Doubt } from "./views/doubt.js";
+import { Doubt, sentence } from "./views/doubt.js";
 import { Entrance } from "./views/entrance.js";
 import { Shell } from "./views/shell.js";
 import { printableLine } from "./views/text.js";
+import { shortTime } from "./views/times.js";
 
+/** @import { NameChange } from "./core/frames.js" */
 /** @import { Identity } from "./core/identity.js" */
 /** @import { Phase } from "./core/connection.js" */
 /** @import { Storage } from "./core/storage.js" */
@@ -90,6 +92,9 @@ class Page {
     // A page that was only put aside comes back as it was, but for the connection.
     window.addEventListener("pageshow", (event) => event.persisted && this.#chat.resume());
     window.addEventListener("unhandledrejection", (event) => this.#rejected(event));
+    // Codes that are put into the address of a page that is open already.
+    window.addEventListener("hashchange", () => location.hash.includes("=") && location.reload());
+    this.#chat.on("renewed", (change) => this.#renewed(change));
     this.#tabs.on("login", ({ user }) => this.#follow(user));
     this.#tabs.on("forgotten", () => location.reload());
     this.#storage.onLoss = () => {
@@ -204,6 +209,22 @@ class Page {
         void this.#storage.put("settings", `kept:${this.#chat.me}`, true);
       },
     });
+  }
+
+  /**
+   * Say that a name has one more key; what else happens to names is asked where one writes to them.
+   *
+   * @param {NameChange} change
+   */
+  #renewed(change) {
+    if (change.what !== "key") return;
+    if (change.user !== this.#chat.me) {
+      this.#chat.emit("notice", { text: `${sentence(change)}.`, failed: false });
+      return;
+    }
+    const text = `Your name has had one more key since ${shortTime(change.at)}. If that was not you, revoke it.`;
+    const look = () => (this.#bars.hide("key"), this.#openDevices());
+    this.#bars.show("key", text, [["Devices…", look], ["It was me", () => this.#bars.hide("key")]], { loud: true });
   }
 
   /** Delete the key and all else, here and in the other tabs. */

@@ -43,6 +43,9 @@ export class Identity {
  * @throws {Unsupported}
  */
 export async function loadIdentity(storage) {
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new Unsupported("This page needs https: open it under an address that begins with https://, or localhost.");
+  }
   const found = await storage.get("identity", "key");
   // Two tabs may come to this at once: one of them makes the key, and the other one uses it.
   const pair = usable(found) ? found : await storage.getOrPut("identity", "key", await makePair());
@@ -63,9 +66,6 @@ function usable(value) {
 }
 
 async function makePair() {
-  if (globalThis.crypto?.subtle === undefined) {
-    throw new Unsupported("This page needs https: open it under an address that begins with https://, or localhost.");
-  }
   try {
     return /** @type {CryptoKeyPair} */ (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]));
   } catch {

@@ -68,7 +68,7 @@ export async function openDevices({ chat, identity, serverKey, forget, onKept })
     const name = printableLine(device || "A device without a label");
     return item(
       own ? `${name} (this browser)` : name,
-      `since ${dates.format(since)}, ${fingerprint}`,
+      `since ${dates.format(since)}, ${printableLine(fingerprint)}`,
       own || count < 2
         ? null
         : ["Revoke", `Who uses ${name} is logged out there for good.`, () => act({ t: "revoke", key: fingerprint })],
@@ -77,7 +77,10 @@ export async function openDevices({ chat, identity, serverKey, forget, onKept })
 
   /** @param {Token} token */
   function tokenItem({ id, scope, since, label, to = [], until, used }) {
-    const words = [`since ${dates.format(since)}`, scope === "recover" ? "brings the name back" : `may ${scope}`];
+    const words = [
+      `since ${dates.format(since)}`,
+      scope === "recover" ? "brings the name back" : `may ${printableLine(scope)}`,
+    ];
     if (to.length) words.push(`to ${to.map(printableLine).join(", ")}`);
     if (until) words.push(`until ${dates.format(until)}`);
     if (used) words.push(`last used ${days.format(used)}`);

@@ -2,7 +2,7 @@
 
 import { copyable, quoted, serverAddress } from "./copying.js";
 import { el } from "./dom.js";
-import { printable } from "./text.js";
+import { printable, printableLine } from "./text.js";
 
 /** @import { Chat } from "../core/chat.js" */
 
@@ -16,7 +16,7 @@ export function linking(chat) {
   const ask = async () => {
     try {
       const { code, until } = await chat.request({ t: "link" });
-      show(place, chat, code, until, ask);
+      show(place, chat, printableLine(code), until, ask); // it is pasted into a terminal
     } catch (error) {
       complain(place, error);
     }
