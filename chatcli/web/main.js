@@ -224,7 +224,15 @@ class Page {
     }
     const text = `Your name has had one more key since ${shortTime(change.at)}. If that was not you, revoke it.`;
     const look = () => (this.#bars.hide("key"), this.#openDevices());
-    this.#bars.show("key", text, [["Devices…", look], ["It was me", () => this.#bars.hide("key")]], { loud: true });
+    this.#bars.show(
+      "key",
+      text,
+      [
+        ["Devices…", look],
+        ["It was me", () => this.#bars.hide("key")],
+      ],
+      { loud: true },
+    );
   }
 
   /** Delete the key and all else, here and in the other tabs. */

@@ -22,7 +22,7 @@ from tests.web import chromium
 from tests.web.page import ChatPage
 
 _DAY: Final = datetime(2026, 11, 24, tzinfo=UTC)  # a Tuesday
-_DESK: Final = ViewportSize(width=1080, height=680)
+_DESK: Final = ViewportSize(width=1080, height=700)
 _PHONE: Final = ViewportSize(width=375, height=680)
 
 _QUALITY: Final = 82  # of WebP
@@ -54,6 +54,15 @@ _MORNING: Final = (
 )
 _QUESTION: Final = "Deploy 4.12 to production? All 212 tests passed; the migration takes about 20 s."
 
+#: Stops the clock of a page, but none by which it measures how long something takes.
+_CLOCK: Final = """{
+    const Real = Date;
+    globalThis.Date = class extends Real {
+        constructor(...values) { values.length ? super(...values) : super(globalThis.__now); }
+        static now() { return globalThis.__now; }
+    };
+}"""
+
 
 class Morning:
     """A server and a page whose clocks are set, and people who come and talk."""
@@ -71,9 +80,9 @@ class Morning:
 
     def _at(self, time: str) -> None:
         hours, minutes = time.split(":")
-        moment = _DAY + timedelta(hours=int(hours), minutes=int(minutes))
-        self._now = int(moment.timestamp() * 1000)
-        self._page.page.clock.set_fixed_time(moment)
+        self._now = int((_DAY + timedelta(hours=int(hours), minutes=int(minutes))).timestamp() * 1000)
+        self._page.context.add_init_script(f"globalThis.__now = {self._now}")
+        self._page.page.evaluate(f"() => {{ globalThis.__now = {self._now} }}")
 
     def come(self, stack: contextlib.ExitStack) -> None:
         """Have everybody come, and enter the rooms."""
@@ -86,12 +95,15 @@ class Morning:
         self._page.go("/").come_in(_ME)
         for room in _ROOMS:
             self._page.find(room)
+        self._page.page.get_by_role("button", name="Not now").click()
 
     def say(self, time: str, name: str, to: str, text: str, **fields: Any) -> None:  # noqa: ANN401 (a frame's)
         """Have somebody say something."""
         self._at(time)
         if name == _ME:
+            read_all(self._page)
             self._page.open(to)
+            read_all(self._page)
             self._page.send(text)
             return
         with self._server.joined(name, "send") as caller:
@@ -110,12 +122,14 @@ class Morning:
 def draw(page: ChatPage, server: ThreadServer, folder: Path) -> None:
     """Play the morning, and take the pictures."""
     with contextlib.ExitStack() as stack:
+        page.context.add_init_script(_CLOCK)
         page.context.add_init_script("Math.random = () => 0.5")  # when to try to connect again
         morning = Morning(server, page)
         morning.come(stack)
         for line in _MORNING:
             morning.say(*line)
         morning.look("09:40", "noor", "jonas")
+        read_all(page)
         page.open("#ops")
         take(page, folder / "web-desktop.webp")
         page.page.set_viewport_size(_PHONE)
@@ -130,6 +144,7 @@ def draw(page: ChatPage, server: ThreadServer, folder: Path) -> None:
         page.open("#ops")
         morning.say("09:41", "jonas", "#ops", _QUESTION, choices=["deploy", "wait", "abort"], seconds=900)
         page.shows("Deploy 4.12")
+        read_all(page)
         take(page, folder / "web-question.webp")
     page.tolerate("WebSocket")
     server.stop()
@@ -138,10 +153,13 @@ def draw(page: ChatPage, server: ThreadServer, folder: Path) -> None:
     take(page, folder / "web-reconnecting.webp")
 
 
+def read_all(page: ChatPage) -> None:
+    """Wait until what is open counts as read."""
+    eventually(lambda: not page.unread(page.is_open()))
+
+
 def take(page: ChatPage, path: Path) -> None:
-    """Take a picture, once what is open has been read and nothing moves."""
-    if page.sidebar.is_visible():
-        eventually(lambda: not page.unread(page.is_open()))
+    """Take a picture, once nothing moves."""
     page.page.mouse.move(0, 0)
     page.page.wait_for_timeout(300)
     session = page.context.new_cdp_session(page.page)
