@@ -2,6 +2,8 @@
 
 /** @typedef {Node | string | null | undefined | false} Child */
 
+const ATTRIBUTES = new Set(["class", "role", "for"]);
+
 /**
  * Return a new element.
  *
@@ -17,11 +19,10 @@ export function el(tag, properties = {}, ...children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else if (/^(class|role|for|(aria|data)-.*)$/.test(name))
-      element.setAttribute(name, value === true ? "true" : value);
+    else if (ATTRIBUTES.has(name) || name.includes("-")) element.setAttribute(name, value === true ? "true" : value);
     else /** @type {any} */ (element)[name] = value;
   }
-  element.append(.../** @type {(Node | string)[]} */ (children.filter((child) => child || child === "")));
+  for (const child of children) if (child || child === "") element.append(child);
   return element;
 }
 

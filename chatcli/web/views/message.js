@@ -20,17 +20,17 @@ const CUT_LINES = 30; // or lines
  *
  * @typedef {object} Context
  * @property {string} me
- * @property {string} of the conversation
  * @property {Message | undefined} quoted the message that it answers, if it is known
+ * @property {Node | false} [question] its choices, if it is a question
  */
 
 /**
- * Return the node of a message.
+ * Return the node of a message, without its head.
  *
  * @param {Message} message
  * @param {Context} context
  */
-export function messageNode(message, { me, of, quoted }) {
+export function messageNode(message, { me, quoted, question = false }) {
   return el(
     "article",
     {
@@ -39,11 +39,20 @@ export function messageNode(message, { me, of, quoted }) {
       "data-seq": String(message.seq),
       "aria-label": label(message.from, message.at, message.text),
     },
-    head(message.from, message.at, permalink(of, message.seq)),
     message.re === undefined ? null : quote(message.re, quoted),
     body(message.text, message.from === me ? "" : me),
-    el("div", { class: "extras" }),
+    question,
   );
+}
+
+/**
+ * Return the head of a message: who says it, and when.
+ *
+ * @param {Message} message
+ * @param {string} of the conversation
+ */
+export function messageHead(message, of) {
+  return head(message.from, message.at, permalink(of, message.seq));
 }
 
 /**
@@ -128,7 +137,6 @@ function head(from, at, href) {
 function body(text, me) {
   const shown = cut(text);
   const node = el("div", { class: "text", dir: "auto" }, ...textNodes(shown, me));
-  for (const link of node.querySelectorAll("a")) link.tabIndex = -1;
   if (shown.length === text.length) return node;
   const size = text.length < 1000 ? `${text.length} characters` : `${Math.round(text.length / 1000)},000 characters`;
   const all = el(

@@ -12,6 +12,7 @@ import { dayName, dayOf } from "./times.js";
 
 export const SECTION = 100; // messages in a section
 const TOGETHER = 5 * 60_000; // ms within which messages of one person stand under one name
+const MOST_FRESH = 300; // items whose sizes are all taken at once
 const SETTLED = 2; // frames after which the size of a section is known
 const LINE = 23; // pixels
 const CHARACTER = 7.5; // pixels
@@ -27,6 +28,7 @@ const CHARACTER = 7.5; // pixels
 
 export class Stretch {
   #make;
+  #makeHead;
   /** @type {Section[]} */
   #sections = [];
   #new = el("p", { class: "new-line", role: "separator", "aria-label": "New messages" }, el("span", {}, "New"));
@@ -34,9 +36,13 @@ export class Stretch {
   #marker = null;
   #me = "";
 
-  /** @param {(item: Item) => HTMLElement} make makes the node of an item */
-  constructor(make) {
+  /**
+   * @param {(item: Item) => HTMLElement} make makes the node of an item
+   * @param {(message: Message) => HTMLElement} makeHead makes the head of a message that does not follow one of its author
+   */
+  constructor(make, makeHead) {
     this.#make = make;
+    this.#makeHead = makeHead;
     this.root = el("div", { class: "sections" });
     this.size = 0;
     /** Width of the timeline, in pixels. */
@@ -100,7 +106,7 @@ export class Stretch {
     for (let from = 0; from < items.length;) {
       let section = this.#sections.at(-1);
       if (section === undefined || section.entries.length >= SECTION) {
-        section = this.#section();
+        section = this.#section(items.length <= MOST_FRESH);
         this.#sections.push(section);
         this.root.append(section.node);
       }
@@ -118,7 +124,7 @@ export class Stretch {
    */
   prepend(items) {
     for (let to = items.length; to > 0; to -= SECTION) {
-      const section = this.#section();
+      const section = this.#section(true);
       this.#sections.unshift(section);
       this.root.prepend(section.node);
       this.#fill(section, 0, items.slice(Math.max(0, to - SECTION), to));
@@ -207,9 +213,15 @@ export class Stretch {
     return first === undefined || last === undefined || last.seq < first.seq ? null : [first, last];
   }
 
-  /** @returns {Section} */
-  #section() {
-    const node = el("section", { class: "section fresh" }); // its size is taken before it may be left out
+  /**
+   * Return a new section.
+   *
+   * @param {boolean} fresh whether its size is taken before it may be left out
+   * @returns {Section}
+   */
+  #section(fresh) {
+    const node = el("section", { class: fresh ? "section fresh" : "section" });
+    if (!fresh) return { node, entries: [] };
     let frames = SETTLED;
     const settle = () => {
       frames -= 1;
@@ -293,6 +305,7 @@ export class Stretch {
       Math.abs(message.at - before.at) < TOGETHER &&
       node.previousSibling !== this.#new;
     node.classList.toggle("joined", joined);
+    if (!joined && message && node.firstElementChild?.localName !== "header") node.prepend(this.#makeHead(message));
   }
 
   /** Put the line "new" before the first message that it concerns, if it is known which one that is. */

@@ -186,6 +186,7 @@ function link(text) {
   if (url === null || !SCHEMES.has(url.protocol)) return [document.createTextNode(text)];
   const title = url.href === text || url.href === `${text}/` ? undefined : url.href;
   const node = el("a", { href: url.href, rel: "noopener noreferrer", target: "_blank", dir: "ltr", title }, text);
+  node.tabIndex = -1; // a stop at each link of a timeline would be too many: see active.js
   const deceptive = url.username !== "" || (url.host.includes("xn--") && FOREIGN.test(text.split(/[?#]/)[0] ?? ""));
   return deceptive ? [node, el("span", { class: "faint" }, ` (${url.host})`)] : [node];
 }

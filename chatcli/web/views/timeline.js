@@ -4,7 +4,7 @@ import { LAST_SEQ } from "../core/frames.js";
 import { Active } from "./active.js";
 import { Announcer } from "./announcer.js";
 import { eachFrame, el } from "./dom.js";
-import { messageNode, pendingNode, permalink, quoteWords } from "./message.js";
+import { messageHead, messageNode, pendingNode, permalink, quoteWords } from "./message.js";
 import { noteNode } from "./notes.js";
 import { looking, Reading } from "./reading.js";
 import { receiptWords } from "./receipts.js";
@@ -20,6 +20,8 @@ import { Stretch } from "./stretch.js";
 
 const MOST = 2000; // messages in the page
 const NEAR = 1000; // pixels from an end at which the next page is read
+const BURST = 8; // messages in one frame, after which
+const PACE = 100; // ms pass until the next are drawn: what runs through faster nobody reads, and keys come first
 const MOST_ASKED = 5; // quoted messages that are asked for at once
 
 export class Timeline {
@@ -30,7 +32,10 @@ export class Timeline {
   #waiting = [];
   #draw = eachFrame(() => this.#drawLive());
   #drawReceiptsSoon = eachFrame(() => this.#drawReceipts());
-  #stretch = new Stretch((item) => this.#node(item));
+  #stretch = new Stretch(
+    (item) => this.#node(item),
+    (message) => messageHead(message, this.#conversation?.of ?? ""),
+  );
   #pending = el("div", { class: "pending-list", "aria-live": "off" });
   #log = el(
     "div",
@@ -48,6 +53,9 @@ export class Timeline {
     (seq) => this.#read(seq),
   );
   #active;
+  /** What was drawn last, at once. */
+  #last = { at: 0, count: 0 };
+  #pause = 0;
   /** Where one was before a jump; null for the end, undefined if there was none. @type {Place | null | undefined} */
   #before = undefined;
   /** The message that is shown by a link. @type {HTMLElement | null} */
@@ -55,7 +63,8 @@ export class Timeline {
 
   /**
    * @param {Chat} chat
-   * @param {{onReply: (message: Message) => void, onEdit: (pending: Pending) => void}} actions
+   * @param {{onReply: (message: Message) => void, onEdit: (pending: Pending) => void,
+   *   question?: (message: Message, conversation: Conversation) => Node | false}} actions
    * @param {number} [most] messages in the page
    */
   constructor(chat, actions, most = MOST) {
@@ -270,7 +279,8 @@ export class Timeline {
     const allRead = last !== undefined && last.seq < first.seq && conversation.read >= Math.floor(last.seq);
     if (allRead && first.from !== this.#chat.me && !looking()) conversation.marker = conversation.read;
     this.#waiting.push(...messages);
-    this.#draw();
+    if (this.#last.count < BURST) this.#draw();
+    else this.#pause ||= setTimeout(this.#draw, Math.max(0, this.#last.at + PACE - performance.now()));
   }
 
   #drawLive() {
@@ -279,6 +289,8 @@ export class Timeline {
     const last = this.#stretch.last?.seq ?? 0;
     const waiting = this.#waiting.filter((message) => conversation.find(message.seq));
     this.#waiting = [];
+    this.#last = { at: performance.now(), count: waiting.length };
+    this.#pause = 0;
     this.#announcer.count(conversation.of, waiting.filter(({ from }) => from !== this.#chat.me).length);
     this.#scroller.hold(() => {
       for (const message of waiting) if (message.seq < last) this.#stretch.insert(itemOf(message));
@@ -353,7 +365,8 @@ export class Timeline {
     const me = this.#chat.me;
     if (message === undefined) return note ? noteNode(note, me) : el("p");
     const quoted = message.re === undefined ? undefined : this.#conversation?.find(message.re);
-    return messageNode(message, { me, of: this.#conversation?.of ?? "", quoted });
+    const question = this.#conversation !== null && this.actions.question?.(message, this.#conversation);
+    return messageNode(message, { me, quoted, question });
   }
 
   #drawPending() {
