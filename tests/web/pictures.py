@@ -161,6 +161,7 @@ def read_all(page: ChatPage) -> None:
 def take(page: ChatPage, path: Path) -> None:
     """Take a picture, once nothing moves."""
     page.page.mouse.move(0, 0)
+    page.page.evaluate("() => document.activeElement.blur()")  # the caret blinks
     page.page.wait_for_timeout(300)
     session = page.context.new_cdp_session(page.page)
     answer = session.send("Page.captureScreenshot", {"format": "webp", "quality": _QUALITY})
