@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from tests.web.axe import findings
 from tests.web.conftest import Join, OpenPage
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
@@ -13,11 +15,13 @@ BROKEN: Final = "WebSocket|ERR_CONNECTION_REFUSED"  # what the browser itself co
 
 def in_ops(page: ChatPage, name: str) -> ChatPage:
     """Come in, and open a room, which is made if there is none."""
-    page.tolerate(BROKEN).come_in(name)
-    page.page.get_by_role("textbox", name="Open a room or a person").fill("#ops")
-    page.page.get_by_role("textbox", name="Open a room or a person").press("Enter")
-    page.is_at("#ops")
-    return page
+    return page.tolerate(BROKEN).come_in(name).enter("#ops")
+
+
+def barriers(page: ChatPage) -> list[str]:
+    """Return the findings of axe-core in the parts that are tested here."""
+    mine = re.compile("composer|textarea|choice|question|mention|dialog|asking|hint")
+    return [finding for finding in findings(page) if mine.search(finding)]
 
 
 def waits(page: ChatPage, text: str) -> None:

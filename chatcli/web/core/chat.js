@@ -1,5 +1,6 @@
 /** The chat as the views see it: what is known, what can be done, and what has changed. No DOM. */
 
+import { Drafts } from "./drafts.js";
 import { Emitter } from "./emitter.js";
 import { isRoom, LAST_SEQ, PAGE, Refused } from "./frames.js";
 import { History } from "./history.js";
@@ -31,8 +32,11 @@ const MOST_MISSED = 100; // messages of a room that come again after a lost conn
  * @property {{conversation: Conversation, pending: Pending, gone: boolean}} pending a message of mine that waits
  * @property {{pending: Pending, message: Message}} sent a message of mine is on disk
  * @property {null} outbox many of my messages that wait have changed
+ * @property {string} draft what is written in a conversation was read, changed by another tab, or has begun or ended
  * @property {Conversation} receipts
  * @property {null} people
+ * @property {{conversation: Conversation, seq: number}} question my answer to it was refused
+ * @property {number} clock ms by which the server's clock is ahead of this machine's
  * @property {Conversation} room topic, members, owners
  * @property {{conversation: Conversation, message: Message}} arrived an unread message of somebody else
  * @property {{text: string, failed: boolean}} notice a sentence for the person
@@ -74,6 +78,10 @@ export class Chat extends Emitter {
       (frame) => connection.send(frame),
       ({ to }) => !isRoom(to) && (!this.#caughtUp || this.names.find(to) !== undefined),
     );
+    this.drafts = new Drafts(storage, (of) => {
+      this.drafted(of, this.drafts.has(of));
+      this.emit("draft", of);
+    });
     /** @type {Conversation | null} */
     this.current = null;
     connection.on("phase", (phase) => this.#moved(phase));
@@ -103,6 +111,7 @@ export class Chat extends Emitter {
     this.#codes = codes;
     this.#receipts = (await this.#storage.get("settings", "receipts")) ?? true;
     await this.names.load(name);
+    void this.drafts.load(name);
     this.#connection.start();
   }
 
@@ -160,6 +169,11 @@ export class Chat extends Emitter {
   look(seen) {
     this.#connection.unseen = !seen;
     if (seen) this.wake();
+  }
+
+  /** The time by the server's clock. */
+  now() {
+    return Date.now() + this.state.offset;
   }
 
   /** Why the connection has ended for good, or the hello was refused. */

@@ -57,6 +57,21 @@ export class Conversation {
     this.room = null;
     /** What others have seen. @type {Map<string, Receipt>} */
     this.receipts = new Map();
+    /** Answers by the `seq` of their questions; -1 if declined, or withdrawn. @type {Map<number, Message>} */
+    this.answers = new Map();
+    /** Why an answer of mine was refused, by the `seq` of the question. @type {Map<number, string>} */
+    this.refusals = new Map();
+  }
+
+  /**
+   * Take in the answer to a question, if the message is one. The first one holds.
+   *
+   * @param {Message} message
+   */
+  settle(message) {
+    if (message.answer === undefined || message.re === undefined) return;
+    const before = this.answers.get(message.re);
+    if (before === undefined || message.seq < before.seq) this.answers.set(message.re, message);
   }
 
   /** `seq` of the newest message that is known, or 0. */
@@ -100,6 +115,7 @@ export class Conversation {
     const first = fresh[0];
     const last = fresh.at(-1);
     if (first === undefined || last === undefined) return fresh;
+    for (const message of fresh) this.settle(message);
     if (first.seq > (this.messages.at(-1)?.seq ?? 0)) this.messages.push(...fresh);
     else if (last.seq < (this.messages[0]?.seq ?? 0)) this.messages.unshift(...fresh);
     else for (const message of fresh) this.messages.splice(this.#index(message.seq), 0, message);

@@ -7,6 +7,7 @@
 /** @import { History } from "./history.js" */
 
 const ACK_AFTER = 200; // ms in which messages are acknowledged together
+const CLOCK_OFF = 3000; // ms by which this machine's clock may differ from the server's without being called wrong
 const COUNT_AFTER = 300; // ms in which unread counts are asked for once
 
 export class Receiver {
@@ -15,6 +16,7 @@ export class Receiver {
   #history;
   #ackTimer = 0;
   #countTimer = 0;
+  #liveSince = Infinity; // when the feed caught up, by this machine's clock
 
   /**
    * @param {Chat} chat
@@ -26,6 +28,7 @@ export class Receiver {
     this.#connection = connection;
     this.#history = history;
     connection.on("frame", (frame) => this.#receive(frame));
+    connection.on("phase", () => (this.#liveSince = Infinity));
   }
 
   /** @param {Frame} frame */
@@ -40,6 +43,7 @@ export class Receiver {
         return this.#error(any);
       case "live":
         this.#advance(any.seq);
+        this.#liveSince = Date.now();
         this.#chat.caughtUp();
         return;
       case "skipped":
@@ -77,7 +81,22 @@ export class Receiver {
       this.#chat.outbox.remove(message.id);
       this.#chat.emit("sent", { pending: mine, message });
     }
+    if (this.#liveSince < Date.now()) this.#setClock(message.at);
     this.#put(message);
+    if (message.answer !== undefined) this.count(); // a question that is answered is unread no more
+  }
+
+  /**
+   * Compare the clocks, at something that the server has just received.
+   *
+   * @param {number} at by the server's clock
+   */
+  #setClock(at) {
+    const { state } = this.#chat;
+    const offset = at - Date.now();
+    if (Math.abs(offset - state.offset) < CLOCK_OFF) return;
+    state.offset = Math.abs(offset) < CLOCK_OFF ? 0 : offset;
+    this.#chat.emit("clock", state.offset);
   }
 
   /** @param {Message} message */
@@ -98,6 +117,7 @@ export class Receiver {
     if (pending === undefined) return;
     const { to, text, re, answer, choices, seconds } = pending;
     const until = seconds === undefined ? undefined : at + seconds * 1000;
+    if (this.#liveSince < pending.at && pending.at <= Date.now()) this.#setClock(at); // it was not sent before
     /** @type {Message} */
     const message = { t: "message", seq, id, from: this.#chat.me, to, text, at, re, answer, choices, until };
     this.#chat.emit("sent", { pending, message });
@@ -113,7 +133,13 @@ export class Receiver {
     const pending = this.#chat.outbox.refused(id, code, text);
     if (pending === undefined) return;
     const conversation = this.#chat.state.conversation(pending.to);
-    this.#chat.emit("pending", { conversation, pending, gone: false });
+    if (pending.answer !== undefined && pending.re !== undefined) {
+      conversation.refusals.set(pending.re, text);
+      this.#chat.discard(pending.id);
+      this.#chat.emit("question", { conversation, seq: pending.re });
+    } else {
+      this.#chat.emit("pending", { conversation, pending, gone: false });
+    }
   }
 
   /** @param {{to: string, count: number, before: number}} skipped */

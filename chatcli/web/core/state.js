@@ -24,6 +24,8 @@ export class State {
     this.epoch = "";
     /** `seq` of the last frame of the feed: where a lost connection goes on. */
     this.cursor = 0;
+    /** ms by which the server's clock is ahead of this machine's. */
+    this.offset = 0;
   }
 
   /**
@@ -45,6 +47,24 @@ export class State {
     return [...this.conversations.values()].filter((one) =>
       one.isRoom ? this.rooms.has(one.of) : one.last !== null || one.messages.length > 0,
     );
+  }
+
+  /**
+   * Return the name of a room or a person as the server writes it, in whatever case it is given; empty if it is not known
+   * here.
+   *
+   * @param {string} name
+   */
+  known(name) {
+    const folded = name.toLowerCase();
+    for (const names of [this.conversations.keys(), this.people.keys(), this.rooms]) {
+      for (const one of names) if (one.toLowerCase() === folded) return one;
+    }
+    for (const { messages } of this.conversations.values()) {
+      const found = messages.find(({ from }) => from.toLowerCase() === folded);
+      if (found) return found.from;
+    }
+    return "";
   }
 
   /**
@@ -90,6 +110,7 @@ export class State {
    */
   message(message) {
     const conversation = this.conversation(this.place(message));
+    conversation.settle(message);
     const fresh = message.seq > conversation.newest;
     if (fresh) conversation.last = message;
     const shown = conversation.atEnd && conversation.insert([message]).length > 0;

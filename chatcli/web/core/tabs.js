@@ -5,6 +5,7 @@ import { Emitter } from "./emitter.js";
 /**
  * @typedef {object} Events
  * @property {{user: string}} login somebody came in in another tab
+ * @property {{user: string, of: string, draft: import("./drafts.js").Draft | undefined}} draft what is written changed
  * @property {null} forgotten another tab has deleted the key, and all else that was kept
  */
 

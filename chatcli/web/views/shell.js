@@ -8,9 +8,13 @@ import { Header } from "./header.js";
 import { Sidebar } from "./sidebar.js";
 import { Status } from "./status.js";
 import { Timeline } from "./timeline.js";
+import { setOffset } from "./times.js";
 
 /** @import { Chat } from "../core/chat.js" */
 /** @import { Storage } from "../core/storage.js" */
+/** @import { Message } from "../core/frames.js" */
+/** @import { Conversation } from "../core/state.js" */
+/** @import { Questions } from "./questions.js" */
 
 export class Shell {
   #chat;
@@ -34,7 +38,7 @@ export class Shell {
       onBrowse: () => void this.browse(),
       onMe: () => void import("./me.js").then(({ openMe }) => openMe(chat, this)),
     });
-    this.composer = new Composer(chat, storage);
+    this.composer = new Composer(chat, { onOpen: go });
     this.header = new Header(chat, {
       onBack: () => this.go(null),
       onSearch: () => void this.search(),
@@ -44,6 +48,7 @@ export class Shell {
     this.timeline = new Timeline(chat, {
       onReply: (message) => this.composer.replyTo(message),
       onEdit: (pending) => this.composer.edit(pending),
+      question: (message, conversation) => message.choices !== undefined && this.#question(message, conversation),
     });
     this.composer.root.id = "write";
     const skip = el("a", { class: "skip", href: "#write", onclick: this.#skip }, "Skip to writing");
@@ -51,6 +56,7 @@ export class Shell {
     this.root = el("div", { class: "shell" }, skip, this.status.root, this.sidebar.root, this.main);
     this.root.addEventListener("click", (event) => this.#clicked(event));
     window.addEventListener("popstate", () => void this.#follow());
+    chat.on("clock", (offset) => setOffset(offset));
     chat.on("current", (current) => this.root.classList.toggle("open", current !== null));
     this.preferences.on("changed", () => this.#theme());
   }
@@ -59,9 +65,29 @@ export class Shell {
   async start() {
     await this.preferences.load();
     await this.#follow();
-    for (const of of await this.storage.keys("drafts")) this.#chat.drafted(of, true);
     const { furnish } = await import("./furnishing.js");
     furnish(this.#chat, this);
+  }
+
+  /** @type {Questions | null} */
+  #questions = null;
+
+  /**
+   * Return the node of a question, which is filled at once, but for the first one.
+   *
+   * @param {Message} message
+   * @param {Conversation} conversation
+   */
+  #question(message, conversation) {
+    const node = el("div", { class: "question" });
+    const show = () => this.#questions?.show(node, message, conversation);
+    if (this.#questions !== null) show();
+    else
+      void import("./questions.js").then(({ Questions }) => {
+        this.#questions ??= new Questions(this.#chat);
+        show();
+      });
+    return node;
   }
 
   /** Open the conversation that the address names. */

@@ -14,6 +14,17 @@ const QUARTER = 900_000; // of an hour: no zone begins its day within one
 let lastTime = { minute: NaN, words: "" };
 let lastDay = { quarter: NaN, day: NaN };
 
+let offset = 0; // ms by which the server's clock is ahead of this machine's
+
+/**
+ * Take in by how much the server's clock is ahead: what is relative to now is so by that clock.
+ *
+ * @param {number} ms
+ */
+export function setOffset(ms) {
+  offset = ms;
+}
+
 /** @param {number} at milliseconds since 1970 */
 export function timeOfDay(at) {
   const minute = Math.floor(at / 60_000);
@@ -46,7 +57,7 @@ export function dayOf(at) {
  * @param {number} at
  */
 export function dayName(at) {
-  const ago = dayOf(Date.now()) - dayOf(at);
+  const ago = dayOf(Date.now() + offset) - dayOf(at);
   if (ago === 0 || ago === 1) {
     const word = relative.format(-ago, "day");
     return word.charAt(0).toUpperCase() + word.slice(1);
@@ -60,7 +71,7 @@ export function dayName(at) {
  * @param {number} at
  */
 export function shortTime(at) {
-  return dayOf(at) === dayOf(Date.now()) ? clock.format(at) : short.format(at);
+  return dayOf(at) === dayOf(Date.now() + offset) ? clock.format(at) : short.format(at);
 }
 
 /**
