@@ -117,7 +117,7 @@ def test_browsing(server: WebServer, open_page: OpenPage, join: Join) -> None:
     press(page, "All rooms and people…")
     every = dialog(page, "Rooms and people")
     every.get_by_label("Filter").fill("runs")
-    every.get_by_role("button", name="Join #ops").click()
+    every.get_by_role("button", name=re.compile("^#ops .* Join$")).click()
     page.is_at("#ops")
     bob.shows("alice joined")
     press(page, "All rooms and people…")
@@ -302,3 +302,28 @@ def test_receipts(server: WebServer, open_page: OpenPage) -> None:
     page.say("hello")
     other.shows("hello")
     assert other.article("hi").get_by_text("Seen").count() == 0
+
+
+def test_idle(server: WebServer, open_page: OpenPage) -> None:
+    """A page that nobody touches for five minutes says so, and that somebody is back at the next key."""
+    page = open_page(server)
+    page.page.clock.install()
+    page.page.evaluate(
+        """async () => {
+            const url = new URL("views/idle.js", document.querySelector("script[type=module]").src);
+            globalThis.said = [];
+            (await import(url)).watchIdle({ send: (frame) => globalThis.said.push(frame), on: () => null });
+        }"""
+    )
+
+    def said() -> object:
+        return page.page.evaluate("() => globalThis.said")
+
+    page.page.clock.run_for(200_000)
+    page.name_field.press("a")
+    page.page.clock.run_for(295_000)
+    assert said() == []
+    page.page.clock.run_for(10_000)
+    assert said() == [{"t": "idle"}]
+    page.name_field.press("b")
+    assert said() == [{"t": "idle"}, {"t": "idle", "back": True}]

@@ -16,6 +16,7 @@ import { State } from "./state.js";
 /** @import { Conversation } from "./state.js" */
 /** @import { Storage } from "./storage.js" */
 
+const MOST_LISTED = 500; // conversations
 const MOST_MISSED = 100; // messages of a room that come again after a lost connection; the rest is history
 
 /**
@@ -525,7 +526,7 @@ export class Chat extends Emitter {
 
   /** Ask for the conversations, and for where those people are who are shown with them. */
   async #list() {
-    const { conversations } = await this.request({ t: "conversations", limit: PAGE });
+    const { conversations } = await this.request({ t: "conversations", limit: MOST_LISTED });
     this.state.list(conversations);
     this.emit("list", null);
     this.#receiver.acknowledge();

@@ -30,7 +30,9 @@ export function openDialog(title, children, { onClose = () => {}, wide = false }
   dialog.addEventListener("close", () => {
     dialog.remove();
     onClose();
-    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    // Unless it has gone elsewhere meanwhile, as to what was opened from here.
+    const lost = document.activeElement === null || document.activeElement === document.body;
+    if (lost && before instanceof HTMLElement && before.isConnected) before.focus();
   });
   document.body.append(dialog);
   dialog.showModal();

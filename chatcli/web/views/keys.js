@@ -59,6 +59,11 @@ function action(event, shell, chat) {
   return null;
 }
 
+/** @param {HTMLElement} node */
+function visible(node) {
+  return node.checkVisibility();
+}
+
 /** @param {KeyboardEvent} event */
 function inField({ target }) {
   return target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
@@ -74,11 +79,11 @@ function moveRegion(shell, step) {
   const aside = /** @type {HTMLElement | null} */ (shell.root.querySelector("aside"));
   const regions = [
     { root: shell.sidebar.root, focus: () => shell.sidebar.focus() },
-    { root: shell.header.root, focus: () => shell.header.root.querySelector("button")?.focus() },
+    { root: shell.header.root, focus: () => [...shell.header.root.querySelectorAll("button")].find(visible)?.focus() },
     { root: shell.timeline.root, focus: () => shell.timeline.focus() },
     { root: shell.composer.root, focus: () => shell.composer.focus() },
     { root: aside, focus: () => /** @type {HTMLElement} */ (aside?.querySelector("button")).focus() },
-  ].filter(({ root }) => root !== null && root.checkVisibility());
+  ].filter(({ root }) => root !== null && visible(root));
   const at = regions.findIndex(({ root }) => root?.contains(document.activeElement));
   const next = at < 0 && step < 0 ? regions.length - 1 : at + step;
   regions.at(next % regions.length)?.focus();

@@ -12,7 +12,7 @@ const MOST = 12; // people that are named
 export class Lobby {
   #chat;
   #shell;
-  #here = el("p", { class: "choices" });
+  #here = el("p", { class: "choices here" });
   #alone = el("p", { class: "faint", hidden: true }, "Nobody else is here now.");
 
   /**
@@ -28,7 +28,7 @@ export class Lobby {
       el("h1", {}, "chatcli"),
       el("p", {}, "Open a conversation at the side, or begin one:"),
       el("p", {}, el("button", { type: "submit", onclick: () => void shell.browse() }, "Find or make a room")),
-      el("h2", {}, "Here now"),
+      el("h2", { class: "here-now" }, "Here now"),
       this.#here,
       this.#alone,
       el(

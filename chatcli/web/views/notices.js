@@ -1,5 +1,6 @@
 /** Calling somebody who looks elsewhere: the title, the icon of the tab, notifications of the desktop. */
 
+import { mentions } from "../core/state.js";
 import { eachFrame } from "./dom.js";
 import { start } from "./message.js";
 import { printableLine } from "./text.js";
@@ -65,10 +66,11 @@ export class Notices {
   #arrived({ conversation, message }) {
     const { preferences } = this.#shell;
     if (!preferences.values.desktop || !("Notification" in globalThis) || Notification.permission !== "granted") return;
+    if (this.#watchers.anybody) return;
     const level = preferences.level(conversation.of);
+    const forMe = message.choices !== undefined || mentions(message.text, this.#chat.me);
+    if (level === "nothing" || (level === "mentions" && !forMe)) return;
     const before = this.#waiting.get(conversation) ?? [];
-    const calls = level === "all" || preferences.calling(conversation) > before.length;
-    if (level === "nothing" || !calls) return;
     this.#waiting.set(conversation, [...before.slice(-1), message]);
     this.#timer ||= setTimeout(() => void this.#call(), TOGETHER);
   }
@@ -86,13 +88,12 @@ export class Notices {
    * @param {Conversation} conversation
    * @param {Message[]} messages the newest ones
    */
-  #show({ of, isRoom, unread }, messages) {
+  #show({ of, isRoom }, messages) {
     const message = messages.at(-1);
     if (message === undefined) return;
     const from = printableLine(message.from);
-    const many = messages.length > 1 && unread > 1;
     const place = isRoom ? ` in ${printableLine(of)}` : "";
-    const title = many ? `${unread} new messages${isRoom ? place : ` from ${from}`}` : `${from}${place}`;
+    const title = messages.length > 1 ? `New messages${isRoom ? place : ` from ${from}`}` : `${from}${place}`;
     const question = message.choices ? "asks: " : "";
     const body = this.#shell.preferences.values.words ? question + start(message.text, SHOWN) : "New message";
     try {

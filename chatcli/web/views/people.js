@@ -98,10 +98,12 @@ export class People {
     this.#heading.textContent = this.#count ? `People, ${this.#count}` : "People";
     this.#filter.hidden = this.#members.length < 10;
     const more = this.#count - this.#members.length;
+    const focused = this.#list.contains(document.activeElement) && document.activeElement?.getAttribute("data-user");
     this.#list.replaceChildren(
       ...shown.map((person) => this.#item(person, owners.has(person.user))),
       more > 0 ? el("li", { class: "faint" }, `and ${more} more`) : "",
     );
+    if (focused) [...this.#list.querySelectorAll("button")].find((one) => one.dataset["user"] === focused)?.focus();
   }
 
   /**
@@ -110,7 +112,7 @@ export class People {
    */
   #item({ user, state = "here", text = "", idle }, owner) {
     const name = printableLine(user);
-    const words = [name, state === "here" && idle ? "idle" : state, text && printableLine(text), owner && "owner"];
+    const words = [name, owner && "owner", text && printableLine(text), state === "here" && idle ? "idle" : state];
     return el(
       "li",
       {},
@@ -119,12 +121,15 @@ export class People {
         {
           type: "button",
           class: "row",
+          "data-user": user,
           "aria-label": words.filter(Boolean).join(", "),
           onclick: () => this.#onPerson(user),
         },
         el("span", { class: `dot ${state === "here" && idle ? "idle" : state}` }),
         el("span", { class: "name", dir: "auto" }, name),
+        " ",
         owner && el("span", { class: "tag" }, "owner"),
+        " ",
         text !== "" && el("span", { class: "faint", dir: "auto" }, printableLine(text)),
       ),
     );

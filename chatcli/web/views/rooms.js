@@ -198,11 +198,12 @@ class Rooms {
         {
           type: "button",
           class: "row",
-          "aria-label": joined ? `Open ${line}` : `Join ${line}`,
           onclick: () => void this.#try(async () => (joined ? name : this.#chat.join(name))),
         },
         el("span", { class: "name", dir: "auto" }, line),
+        " ",
         el("span", { class: "faint", dir: "auto" }, printableLine(about.filter(Boolean).join(" · "))),
+        " ",
         el("span", { class: "verb" }, joined ? "Open" : "Join"),
       ),
     );
@@ -218,6 +219,7 @@ class Rooms {
         { type: "button", class: "row", onclick: () => void this.#try(async () => user) },
         el("span", { class: `dot ${state}` }),
         el("span", { class: "name", dir: "auto" }, printableLine(user)),
+        " ",
         el("span", { class: "faint", dir: "auto" }, state === "here" ? "" : printableLine(`${state} ${text}`)),
       ),
     );

@@ -19,7 +19,7 @@ export class Row {
   #name;
   #seen = "";
   #dot = el("span", { class: "dot", hidden: true });
-  #draft = el("span", { class: "draft", hidden: true, title: "Draft" }, "✎");
+  #draft = el("span", { class: "draft", hidden: true, title: "Draft", "aria-hidden": true }, "✎");
   #count = el("span", { class: "count", hidden: true });
   #link;
 
@@ -32,6 +32,7 @@ export class Row {
       this.#dot,
       el("span", { class: "name", dir: "auto" }, this.#name),
       this.#draft,
+      " ", // parts the name from the count where only the text is taken
       this.#count,
     );
     this.root = el("li", {}, this.#link);

@@ -18,6 +18,7 @@ import { setOffset } from "./times.js";
 
 export class Shell {
   #chat;
+  #started = false;
   /** @type {import("./people.js").People | null} */
   #people = null;
   /** Opens the list of one's devices. @type {(() => unknown) | null} */
@@ -58,11 +59,14 @@ export class Shell {
     window.addEventListener("popstate", () => void this.#follow());
     chat.on("clock", (offset) => setOffset(offset));
     chat.on("current", (current) => this.root.classList.toggle("open", current !== null));
+    chat.on("phase", (phase) => phase === "ready" && this.root.isConnected && void this.start());
     this.preferences.on("changed", () => this.#theme());
   }
 
   /** Begin: somebody is in. What is not needed to read and to write is loaded once that is possible. */
   async start() {
+    if (this.#started) return;
+    this.#started = true;
     await this.preferences.load();
     await this.#follow();
     const { furnish } = await import("./furnishing.js");

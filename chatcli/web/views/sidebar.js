@@ -208,6 +208,7 @@ export class Sidebar {
     this.#me.replaceChildren(
       el("span", { class: `dot ${presence}` }),
       el("span", { class: "name", dir: "auto" }, printableLine(me)),
+      " ",
       el("span", { class: "faint" }, presence === "here" ? "" : words),
     );
   }
