@@ -108,6 +108,21 @@ def test_place_kept(server: WebServer, open_page: OpenPage) -> None:
     page.is_at("#ops")
 
 
+def test_said_and_left(server: WebServer, open_page: OpenPage) -> None:
+    """What is said in the last moment of a page waits in the next one."""
+    open_page(server).come_in("bob")
+    page = open_page(server, "/@bob").come_in("ann").tolerate("WebSocket|ERR_")
+    page.composer.fill("the last word")
+    page.context.set_offline(True)
+    page.page.evaluate("""() => {
+        document.activeElement.form.requestSubmit();
+        setTimeout(() => location.reload());
+    }""")
+    page.context.set_offline(False)
+    page.reload()
+    page.shows("the last word")
+
+
 def test_put_aside(server: WebServer, open_page: OpenPage) -> None:
     """A page that a browser has put aside says goodbye, and is there again when it comes back."""
     page, other = open_page(server).come_in("ann"), open_page(server, "/@ann").come_in("bob")
@@ -158,6 +173,23 @@ def test_no_key(server: WebServer, open_page: OpenPage) -> None:
     run(page, """await (await (await load("core/storage.js")).openStorage()).forget()""")
     page.page.reload()
     page.says("Chrome 137, Firefox 129, Safari 17")
+
+
+def test_no_secure_context(server: WebServer, open_page: OpenPage) -> None:
+    """Under an address at which browsers use no keys, the page says which one it needs."""
+    page = open_page(server)
+    page.context.add_init_script("Object.defineProperty(Crypto.prototype, 'subtle', {value: undefined})")
+    page.reload()
+    page.says("This page needs https")
+
+
+def test_codes_for_an_open_page(server: WebServer, open_page: OpenPage) -> None:
+    """An address with codes works in a tab that has the page already."""
+    page = open_page(server)
+    page.name_field.wait_for()
+    page.page.evaluate("() => { location.hash = '#name=alice&link=bazu-kito-mafi' }")
+    page.says("Come in as alice")
+    assert page.page.url == f"{server.url}/"
 
 
 def test_server_away(server: WebServer, open_page: OpenPage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support import eventually
 from tests.web.conftest import OpenPage
+from tests.web.hostile import Frame, good, hostile, welcome
 from tests.web.servers import WebServer
 
 
@@ -43,3 +44,32 @@ def test_forgotten_everywhere(server: WebServer, open_page: OpenPage) -> None:
     ann.name_field.wait_for()
     tab.name_field.wait_for()
     assert tab.name_field.input_value() == ""
+
+
+def test_page_of_another_version(server: WebServer, open_page: OpenPage) -> None:
+    """Where the server has other files by now, the page says so instead of doing nothing."""
+    ann = open_page(server).come_in("ann").tolerate("devices.js|404|ERR_FAILED")
+    ann.page.route("**/views/devices.js", lambda route: route.fulfill(status=404))
+    ann.page.get_by_role("button", name="Keep the name…").click()
+    ann.says("The server has a newer version of this page.")
+    ann.page.unroute("**/views/devices.js")
+    ann.page.get_by_role("button", name="Load it").click()
+    ann.page.get_by_role("button", name="Keep the name…").click()
+    ann.page.get_by_role("dialog", name="Devices of ann").wait_for()
+
+
+def test_server_of_another_version(open_page: OpenPage) -> None:
+    """Neither does it wait until something is missing."""
+    versions = ["chatcli/1", "chatcli/2"]
+
+    def said(frame: Frame) -> list[Frame | str | bytes] | None:
+        if frame["t"] == "ack":
+            return [{"t": "bye", "code": "stopping", "text": "The server is stopping."}]
+        if frame["t"] == "prove":
+            return [welcome("ann", server=versions.pop(0) if len(versions) > 1 else versions[0]), *good(frame)[1:]]
+        return None
+
+    with hostile(said) as server:
+        page = open_page(server).tolerate("ERR_CONNECTION_REFUSED|WebSocket").come_in("ann")
+        page.says("The server has a newer version of this page.")
+        page.settle()

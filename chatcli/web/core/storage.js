@@ -76,7 +76,9 @@ export class Storage {
    * @param {any} value anything that can be cloned, keys included
    */
   async put(store, key, value) {
-    const done = this.#database !== null && (await this.#run(store, "readwrite", (table) => table.put(value, key)));
+    const done =
+      this.#database !== null &&
+      (await this.#run(store, "readwrite", (table) => committed(table, table.put(value, key))));
     if (done === undefined || done === false) this.#table(store).set(key, value);
     else this.#table(store).delete(key);
   }
@@ -124,7 +126,7 @@ export class Storage {
    */
   async delete(store, key) {
     this.#table(store).delete(key);
-    if (this.#database !== null) await this.#run(store, "readwrite", (table) => table.delete(key));
+    if (this.#database !== null) await this.#run(store, "readwrite", (table) => committed(table, table.delete(key)));
   }
 
   /** @param {Store} store */
@@ -161,6 +163,17 @@ export class Storage {
     }
     return undefined;
   }
+}
+
+/**
+ * Commit at once: a page that is left in the next moment, as by F5, has kept what it was given.
+ *
+ * @param {IDBObjectStore} table
+ * @param {IDBRequest} request
+ */
+function committed(table, request) {
+  table.transaction.commit();
+  return request;
 }
 
 /** Return the storage of this origin: one in memory if there is no other, or if it does not open. */

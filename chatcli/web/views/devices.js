@@ -109,7 +109,7 @@ export async function openDevices({ chat, identity, serverKey, forget, onKept })
       el("h3", {}, "This browser"),
       forgetting(chat, keys, forget),
     ],
-    { wide: true },
+    { wide: true, onClose: chat.on("renewed", () => void load()) }, // such as the device that is being added
   );
   await load();
 }

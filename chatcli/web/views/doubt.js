@@ -27,7 +27,8 @@ export class Doubt {
       this.#text,
       this.#buttons,
     );
-    for (const event of /** @type {const} */ (["current", "renewed", "pending"])) chat.on(event, () => this.#draw());
+    for (const event of /** @type {const} */ (["current", "renewed", "pending", "outbox", "sent"]))
+      chat.on(event, () => this.#draw());
   }
 
   #draw() {
