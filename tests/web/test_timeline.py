@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.support import eventually
+from tests.web.axe import findings
 from tests.web.conftest import OpenPage
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
@@ -273,3 +274,59 @@ def test_own_message_among_others(server: WebServer, open_page: OpenPage, bob: S
     messages = bob.asks("history", of="#ops", limit=100)["messages"]
     shown = page.timeline.get_by_role("article").all_text_contents()
     assert re.findall(r"mine \d|bob \d \d", " ".join(shown)) == [message["text"] for message in messages]
+
+
+def test_what_counts_as_read(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
+    """Only what was on the screen while somebody looked at the window; the line "new" stands before the rest."""
+    page = come_to(open_page, server, "#ops")
+    bob.says("#ops", numbered(100))
+    eventually(lambda: page.unread("#ops") == 0)
+    page.page.evaluate("() => { document.hasFocus = () => false; window.dispatchEvent(new Event('blur')) }")
+    bob.says("#ops", ["while away", "another"])
+    eventually(lambda: on_screen(page.article("another")))
+    page.page.wait_for_timeout(1500)
+    assert page.unread("#ops") == 2
+    line = page.timeline.get_by_role("separator", name="New messages")
+    expect(line).to_be_in_viewport()
+    page.page.evaluate("() => { delete document.hasFocus; window.dispatchEvent(new Event('focus')) }")
+    eventually(lambda: page.unread("#ops") == 0)
+    expect(line).to_be_in_viewport()
+    scroll_to(page, "message 00050")
+    bob.says("#ops", ["below"])
+    page.page.wait_for_timeout(1500)
+    assert page.unread("#ops") == 1
+
+
+def test_touch(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
+    """On a phone a tap on a message shows what can be done with it; nothing is wider than the screen."""
+    bob.says("#ops", [f"start {'x' * 500}", "```\n" + "code " * 100 + "\n```"])
+    page = come_to(open_page, server, "#ops")
+    phone = open_page(server, has_touch=True, is_mobile=True, viewport={"width": 320, "height": 640}).come_in("dan")
+    phone.page.get_by_role("textbox", name="Open a room or a person").fill("#ops")
+    phone.page.keyboard.press("Enter")
+    phone.is_at("#ops")
+    phone.article("start").tap()
+    phone.article("start").get_by_role("button", name="Reply").tap()
+    phone.say("from a phone")
+    page.article("from a phone").get_by_role("button", name=re.compile("^↳ bob: start")).wait_for()
+    assert phone.timeline.evaluate("(log) => log.scrollWidth <= log.clientWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_barriers(server: WebServer, open_page: OpenPage, bob: Speaker, scheme: str) -> None:
+    """A machine that looks for barriers finds none among messages, in their toolbar and in their menu."""
+    first = bob.says("#ops", ["see https://a.example/ and `code`", "```\nblock\n```", "a", "b"])[0]
+    bob.says("#ops", ["an answer"], re=first)
+    page = open_page(server, color_scheme=scheme).come_in("ann")
+    page.page.get_by_role("textbox", name="Open a room or a person").fill("#ops")
+    page.page.keyboard.press("Enter")
+    page.is_at("#ops")
+    page.say("mine")
+    page.timeline.get_by_text("On disk").wait_for()
+    page.article("an answer").hover()
+    assert findings(page) == []
+    page.page.mouse.move(0, 0)
+    page.article("an answer").hover()
+    page.article("an answer").get_by_role("button", name="More").click()
+    page.page.get_by_role("menuitem", name="Reply").wait_for()
+    assert findings(page) == []

@@ -15,8 +15,11 @@ export const KEYS = [
   ["Tab", "complete a name, in the field for writing"],
   ["↑, ↓", "previous, next message, among the messages"],
   ["Enter", "reply, on a message"],
+  [".", "what else can be done, on a message"],
   ["1 … 9", "answer, on a question"],
-  ["End", "newest message, among the messages"],
+  ["End", "newest message, unless something is written"],
+  ["Page ↑, Page ↓", "scroll the messages, unless something is written"],
+  ["Shift Escape", "mark everything as read"],
   ["Escape", "close what is open; reply to nothing"],
   ["?", "this list"],
 ];

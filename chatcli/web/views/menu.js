@@ -41,7 +41,7 @@ export function openMenu(button, items, about = "") {
     menu.remove();
     if (within && back.isConnected) back.focus({ preventScroll: true });
   });
-  document.body.append(menu);
+  (button.closest("main") ?? document.body).append(menu);
   menu.showPopover();
   place(menu, button.getBoundingClientRect());
   menu.querySelector("button")?.focus();

@@ -5,7 +5,8 @@ import { printableLine } from "./text.js";
 import { dayOf, fullTime, timeOfDay } from "./times.js";
 
 /** @import { Note } from "../core/conversation.js" */
-/** @import { Happened, NameChange } from "../core/frames.js" */
+/** @import { Happened, Message, NameChange } from "../core/frames.js" */
+/** @import { Item } from "./stretch.js" */
 
 /**
  * Sentences about events in rooms, as `chatcli join` says them: about somebody else, about whoever is here.
@@ -23,6 +24,27 @@ const HAPPENED = {
   owner: ["{user} is an owner of {room} now", "You are an owner of {room} now"],
   disowned: ["{user} is no longer an owner of {room}", "You are no longer an owner of {room}"],
 };
+
+/** @param {Message} message */
+export function itemOf(message) {
+  return { seq: message.seq, at: message.at, message };
+}
+
+/**
+ * Return messages with those quiet lines among them that are between two places.
+ *
+ * @param {Message[]} messages
+ * @param {Note[]} notes
+ * @param {number} low
+ * @param {number} high
+ * @returns {Item[]}
+ */
+export function withNotes(messages, notes, low, high) {
+  const within = notes.filter(({ seq }) => seq > low && seq < high);
+  if (within.length === 0) return messages.map(itemOf);
+  const items = within.map((note) => ({ seq: note.seq, at: note.at, note }));
+  return [...messages.map(itemOf), ...items].sort((a, b) => a.seq - b.seq);
+}
 
 /**
  * Return the node of a quiet line.

@@ -5,17 +5,16 @@
  */
 
 import { el } from "./dom.js";
+import { bisect, estimatedHeight } from "./geometry.js";
 import { dayName, dayOf } from "./times.js";
 
 /** @import { Message } from "../core/frames.js" */
 /** @import { Note } from "../core/conversation.js" */
 
-export const SECTION = 100; // messages in a section
+const SECTION = 100; // messages in a section
 const TOGETHER = 5 * 60_000; // ms within which messages of one person stand under one name
 const MOST_FRESH = 300; // items whose sizes are all taken at once
 const SETTLED = 2; // frames after which the size of a section is known
-const LINE = 23; // pixels
-const CHARACTER = 7.5; // pixels
 
 /**
  * What stands in a timeline: a message or a quiet line.
@@ -252,22 +251,8 @@ export class Stretch {
       before = entry;
     }
     if (last !== undefined) this.#decorate(this.beside(last, 1), last);
-    if (items.length > 1) section.node.style.containIntrinsicSize = `auto ${this.#height(section)}px`;
-  }
-
-  /**
-   * Return about how high a section is.
-   *
-   * @param {Section} section
-   */
-  #height({ entries }) {
-    const perLine = Math.max(20, (this.width - 32) / CHARACTER);
-    let height = 0;
-    for (const { message, node } of entries) {
-      height += LINE * Math.ceil((message?.text.length ?? 1) / perLine) + 2;
-      if (!node.classList.contains("joined")) height += LINE + 6;
-    }
-    return Math.round(height);
+    if (items.length > 1)
+      section.node.style.containIntrinsicSize = `auto ${estimatedHeight(section.entries, this.width)}px`;
   }
 
   /**
@@ -333,21 +318,4 @@ export class Stretch {
     this.size -= section.entries.length;
     return section.entries.filter(({ message }) => message !== undefined).length;
   }
-}
-
-/**
- * Return the place of the first entry whose end is at or below a height on the screen.
- *
- * @param {Entry[]} entries
- * @param {number} height
- */
-function bisect(entries, height) {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (/** @type {Entry} */ (entries[middle]).node.getBoundingClientRect().bottom < height) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -4,10 +4,12 @@ import { LAST_SEQ } from "../core/frames.js";
 import { Active } from "./active.js";
 import { Announcer } from "./announcer.js";
 import { eachFrame, el } from "./dom.js";
-import { messageHead, messageNode, pendingNode, permalink, quoteWords } from "./message.js";
-import { noteNode } from "./notes.js";
+import { Jumps } from "./jumps.js";
+import { messageHead, messageNode, pendingNode } from "./message.js";
+import { itemOf, noteNode, withNotes } from "./notes.js";
+import { fillQuotes } from "./quotes.js";
 import { looking, Reading } from "./reading.js";
-import { receiptWords } from "./receipts.js";
+import { ReceiptLine } from "./receipts.js";
 import { Scroller } from "./scroller.js";
 import { Stretch } from "./stretch.js";
 
@@ -22,7 +24,6 @@ const MOST = 2000; // messages in the page
 const NEAR = 1000; // pixels from an end at which the next page is read
 const BURST = 8; // messages in one frame, after which
 const PACE = 100; // ms pass until the next are drawn: what runs through faster nobody reads, and keys come first
-const MOST_ASKED = 5; // quoted messages that are asked for at once
 
 export class Timeline {
   #chat;
@@ -43,9 +44,7 @@ export class Timeline {
     this.#stretch.root,
     this.#pending,
   );
-  #back = el("button", { type: "button", hidden: true, onclick: () => this.#goBack() }, "↩ Back");
-  #jump = el("button", { type: "button", hidden: true, onclick: () => this.toEnd() });
-  #receipt = el("p", { class: "receipt", "aria-live": "off" });
+  #receipts = new ReceiptLine(this.#stretch);
   #scroller = new Scroller(this.#log, this.#stretch);
   #announcer = new Announcer(this.#log);
   #reading = new Reading(
@@ -53,14 +52,10 @@ export class Timeline {
     (seq) => this.#read(seq),
   );
   #active;
+  #jumps;
   /** What was drawn last, at once. */
   #last = { at: 0, count: 0 };
   #pause = 0;
-  /** Where one was before a jump; null for the end, undefined if there was none. @type {Place | null | undefined} */
-  #before = undefined;
-  /** The message that is shown by a link. @type {HTMLElement | null} */
-  #target = null;
-
   /**
    * @param {Chat} chat
    * @param {{onReply: (message: Message) => void, onEdit: (pending: Pending) => void,
@@ -71,8 +66,8 @@ export class Timeline {
     this.#chat = chat;
     this.actions = actions;
     this.most = most;
-    const jumps = el("div", { class: "jumps" }, this.#back, this.#jump);
-    this.root = el("div", { class: "timeline" }, this.#log, jumps, this.#announcer.root);
+    this.#jumps = new Jumps(chat, this.#scroller, this.#stretch);
+    this.root = el("div", { class: "timeline" }, this.#log, this.#jumps.root, this.#announcer.root);
     this.#active = new Active(this.#log, this.#stretch, {
       reply: (message) => this.actions.onReply(message),
       more: (message, button) => void this.#menu(message, button),
@@ -83,7 +78,6 @@ export class Timeline {
     this.#log.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#log.addEventListener("click", (event) => this.#clicked(event), { capture: true });
     document.addEventListener("keydown", (event) => this.#key(event));
-    window.addEventListener("popstate", () => this.#popped());
     const observer = new ResizeObserver(() => this.#resized());
     for (const node of [this.#log, this.#stretch.root, this.#pending]) observer.observe(node);
   }
@@ -106,16 +100,14 @@ export class Timeline {
     });
     for (const event of /** @type {const} */ (["sent", "outbox"])) chat.on(event, () => this.#drawPending());
     chat.on("receipts", (conversation) => open(conversation) && this.#drawReceiptsSoon());
-    chat.on("list", () => this.#drawJump());
+    chat.on("list", () => this.#jumps.draw(this.#conversation));
   }
 
   // Where one is
 
   /** Go to the newest message. */
   toEnd() {
-    this.#forgetJump();
-    if (this.#conversation?.atEnd === false) void this.#chat.toEnd();
-    else this.#scroller.toEnd();
+    this.#jumps.toEnd();
   }
 
   /** Move the focus to the messages. */
@@ -131,44 +123,7 @@ export class Timeline {
    * @param {number} seq
    */
   goTo(seq) {
-    const conversation = this.#conversation;
-    if (conversation === null) return;
-    const before = this.#scroller.place;
-    const path = permalink(conversation.of, seq);
-    if (path !== location.pathname + location.search) history.pushState(null, "", path);
-    if (this.#stretch.find(seq)) this.#showMessage(seq);
-    else void this.#chat.open(conversation.of, seq);
-    this.#before = before;
-    this.#back.hidden = false;
-  }
-
-  #goBack() {
-    const conversation = this.#conversation;
-    const before = this.#before;
-    if (conversation === null || before === undefined) return;
-    this.#forgetJump();
-    history.replaceState(null, "", location.pathname);
-    conversation.place = before;
-    if (before === null) this.toEnd();
-    else if (!this.#scroller.to(before)) void this.#chat.open(conversation.of, before.seq);
-    this.#log.focus({ preventScroll: true });
-  }
-
-  #popped() {
-    if (!new URLSearchParams(location.search).has("at")) this.#goBack();
-  }
-
-  #forgetJump() {
-    this.#before = undefined;
-    this.#back.hidden = true;
-    this.#setTarget(null);
-  }
-
-  /** @param {HTMLElement | null} node */
-  #setTarget(node) {
-    this.#target?.classList.remove("target");
-    this.#target = node;
-    node?.classList.add("target");
+    this.#jumps.to(seq);
   }
 
   #resized() {
@@ -190,7 +145,7 @@ export class Timeline {
     this.#announcer.listen(this.#scroller.follows);
     if (this.#log.scrollTop < NEAR && !conversation.atStart) void this.#chat.older();
     if (!conversation.atEnd && this.#scroller.rest < NEAR) void this.#chat.newer();
-    this.#drawJump();
+    this.#jumps.draw(this.#conversation);
     this.#reading.look();
   }
 
@@ -199,7 +154,7 @@ export class Timeline {
     const seen = this.#scroller.seen;
     if (seen === null || this.#conversation === null) return null;
     this.#conversation.place = this.#scroller.place;
-    this.#askForQuoted(this.#conversation, seen);
+    fillQuotes(this.#chat, this.#conversation, this.#stretch, seen);
     return { low: seen[0].seq, high: seen[1].seq };
   }
 
@@ -218,9 +173,9 @@ export class Timeline {
     this.#conversation = conversation;
     this.#waiting = [];
     this.#stretch.clear();
-    this.#forgetJump();
+    this.#jumps.reset();
     this.#drawPending();
-    this.#jump.hidden = true;
+    this.#jumps.draw(null);
   }
 
   /**
@@ -255,19 +210,9 @@ export class Timeline {
     const { line } = this.#stretch;
     if (at === LAST_SEQ) this.#scroller.toEnd();
     else if (place !== null && (at ?? place.seq) === place.seq && this.#scroller.to(place)) return;
-    else if (at !== undefined) this.#showMessage(at);
+    else if (at !== undefined) this.#jumps.show(at);
     else if (line !== null && conversation.unread > 0) this.#scroller.show(line, this.#log.clientHeight / 4);
     else this.#scroller.toEnd();
-  }
-
-  /** @param {number} seq */
-  #showMessage(seq) {
-    const node = this.#stretch.find(seq)?.node;
-    if (node === undefined) return;
-    this.#setTarget(node);
-    node.focus({ preventScroll: true });
-    const free = this.#log.clientHeight - node.getBoundingClientRect().height;
-    this.#scroller.show(node, Math.max(0, free / 3));
   }
 
   /** @param {Message[]} messages */
@@ -304,7 +249,16 @@ export class Timeline {
       this.#drawReceipts();
       this.#trim(conversation);
     });
+    this.#stayAtLine();
     this.#moved();
+  }
+
+  /** Follow the end no further than the line "new" stays in view, while nobody can see the page. */
+  #stayAtLine() {
+    const { line } = this.#stretch;
+    if (!document.hidden || line === null) return;
+    const above = this.#log.getBoundingClientRect().top - line.getBoundingClientRect().top;
+    if (above > 0 && this.#scroller.follows) this.#scroller.show(line, 0);
   }
 
   /**
@@ -354,10 +308,7 @@ export class Timeline {
     const low = before ? start : (this.#stretch.last?.seq ?? start);
     const end = conversation.atEnd ? Infinity : (messages.at(-1)?.seq ?? 0);
     const high = before ? (this.#stretch.first?.seq ?? Infinity) : end;
-    const notes = conversation.notes.filter(({ seq }) => seq > low && seq < high);
-    if (notes.length === 0) return messages.map(itemOf);
-    const items = notes.map((note) => ({ seq: note.seq, at: note.at, note }));
-    return [...messages.map(itemOf), ...items].sort((a, b) => a.seq - b.seq);
+    return withNotes(messages, conversation.notes, low, high);
   }
 
   /** @param {Item} item */
@@ -385,45 +336,7 @@ export class Timeline {
 
   /** Show under my newest message who has seen it. */
   #drawReceipts() {
-    const conversation = this.#conversation;
-    const mine = conversation?.atEnd ? this.#newestOfMine() : undefined;
-    if (conversation === null || mine?.message === undefined) return this.#receipt.remove();
-    const words = receiptWords(conversation, mine.message, this.#chat.me);
-    if (this.#receipt.textContent !== words) this.#receipt.textContent = words;
-    if (this.#receipt.parentNode !== mine.node) mine.node.append(this.#receipt);
-  }
-
-  #newestOfMine() {
-    for (const entry of this.#stretch.backwards()) if (entry.message?.from === this.#chat.me) return entry;
-    return undefined;
-  }
-
-  #drawJump() {
-    const conversation = this.#conversation;
-    this.#jump.hidden = !conversation?.loaded || (this.#scroller.follows && conversation.atEnd);
-    const unread = conversation?.unread ?? 0;
-    const words = unread ? `↓ ${unread} new` : "↓ Newest";
-    if (this.#jump.textContent !== words) this.#jump.textContent = words;
-  }
-
-  /**
-   * Fill in the messages that those on the screen answer.
-   *
-   * @param {Conversation} conversation
-   * @param {[import("./stretch.js").Entry, import("./stretch.js").Entry]} seen
-   */
-  #askForQuoted(conversation, [first, last]) {
-    let asked = 0;
-    /** @type {import("./stretch.js").Entry | undefined} */
-    let entry = first;
-    for (; entry !== undefined && entry.seq <= last.seq; entry = this.#stretch.beside(entry, 1)) {
-      const re = entry.message?.re;
-      if (re === undefined || entry.asked || asked === MOST_ASKED) continue;
-      entry.asked = true;
-      asked += 1;
-      const quote = entry.node.querySelector(".quote");
-      void this.#chat.message(conversation, re).then((found) => found && quote?.replaceChildren(quoteWords(found)));
-    }
+    this.#receipts.draw(this.#conversation, this.#chat.me);
   }
 
   // What is done with them
@@ -439,7 +352,7 @@ export class Timeline {
     if (!time || ctrlKey || metaKey || shiftKey) return;
     event.preventDefault();
     history.replaceState(null, "", time.getAttribute("href"));
-    this.#setTarget(time.closest("article"));
+    this.#jumps.mark(time.closest("article"));
   }
 
   /** @param {KeyboardEvent} event */
@@ -473,9 +386,4 @@ export class Timeline {
       unread: () => this.#stretch.mark(conversation.marker, this.#chat.me),
     });
   }
-}
-
-/** @param {Message} message */
-function itemOf(message) {
-  return { seq: message.seq, at: message.at, message };
 }
