@@ -120,7 +120,12 @@ def test_too_long(server: WebServer, open_page: OpenPage) -> None:
     is_sent(ann, "üüü")
     ann.composer.fill("\x01" * 15_000)
     hint(ann, "This is too long as it is written")
-    ann.composer.fill("")
+    ann.composer.fill("kept")
+    ann.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ann.page.evaluate("() => navigator.clipboard.writeText('a line\\n'.repeat(150_000))")
+    ann.composer.press("Control+v")
+    hint(ann, "Nothing was pasted")
+    assert written(ann) == "kept"
 
 
 def test_reply(server: WebServer, open_page: OpenPage, join: Join) -> None:

@@ -106,7 +106,7 @@ export class Connection extends Emitter {
     this.#socket = socket;
     socket.onopen = () => this.#greet();
     socket.onmessage = (event) => this.#receive(socket, event.data);
-    socket.onclose = () => this.#lost(socket);
+    socket.onclose = () => this.#broken(socket);
     this.#deadline = setTimeout(() => this.#lost(socket), WELCOME_WITHIN);
     this.#move("connecting");
   }
@@ -290,6 +290,16 @@ export class Connection extends Emitter {
     const asked = [...this.#asked.values()];
     this.#asked.clear();
     for (const { reject } of asked) reject(new Disconnected());
+  }
+
+  /**
+   * Take in that the connection has ended without a word; what the server said before it stopped still holds.
+   *
+   * @param {WebSocket} socket
+   */
+  #broken(socket) {
+    if (this.phase === "ready") this.reason = null;
+    this.#lost(socket);
   }
 
   /** @param {WebSocket} socket */

@@ -52,6 +52,7 @@ export class Composer {
       el("div", { class: "row" }, this.#ask, this.#text, this.#send),
     );
     this.#text.addEventListener("keydown", (event) => this.#key(event));
+    this.#text.addEventListener("beforeinput", (event) => this.#bound(event));
     this.#text.addEventListener("blur", () => this.#mentions?.close());
     chat.on("current", (conversation) => this.#open(conversation));
     chat.on("draft", (of) => this.#foreign(of));
@@ -175,6 +176,19 @@ export class Composer {
     const { value, selectionStart } = this.#text;
     if (this.#mentions === null && value.slice(0, selectionStart).endsWith("@")) void this.#loadMentions();
     this.#mentions?.update();
+  }
+
+  /**
+   * Refuse what is pasted and could never be sent: a megabyte in the field would keep the browser busy for seconds.
+   *
+   * @param {InputEvent} event
+   */
+  #bound(event) {
+    const pasted = event.data ?? event.dataTransfer?.getData("text/plain") ?? "";
+    const { limits } = this.#chat.state;
+    if (pasted.length <= limits.text * 2) return;
+    event.preventDefault();
+    this.hint({ sentence: `${tooLong(pasted, limits)} Nothing was pasted.` });
   }
 
   /**
