@@ -5,21 +5,15 @@ import { Connection } from "./core/connection.js";
 import { loadIdentity, Unsupported } from "./core/identity.js";
 import { openStorage } from "./core/storage.js";
 import { Tabs } from "./core/tabs.js";
-import { Bars } from "./views/bars.js";
 import { el } from "./views/dom.js";
-import { Doubt, sentence } from "./views/doubt.js";
 import { Entrance } from "./views/entrance.js";
 import { Shell } from "./views/shell.js";
-import { printableLine } from "./views/text.js";
-import { shortTime } from "./views/times.js";
 
-/** @import { NameChange } from "./core/frames.js" */
 /** @import { Identity } from "./core/identity.js" */
 /** @import { Phase } from "./core/connection.js" */
 /** @import { Storage } from "./core/storage.js" */
 /** @import { Codes } from "./views/entrance.js" */
-
-const CHECK_AFTER = 1000; // ms after a welcome, when more urgent things are done
+/** @import { Guard } from "./views/guard.js" */
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 
@@ -52,9 +46,9 @@ class Page {
   #storage;
   #identity;
   #tabs = new Tabs();
-  #bars = new Bars();
-  #serverKey = "";
-  #server = "";
+  /** @type {Promise<Guard> | undefined} */
+  #guard;
+  #pin;
   #entrance;
   #chat;
   #shell;
@@ -75,13 +69,12 @@ class Page {
     const onSubmit = (/** @type {string} */ name, /** @type {Codes} */ given) => void this.#submit(name, given);
     this.#entrance = new Entrance(chat, { codes, onSubmit, durable: storage.durable });
     this.#shell = new Shell(chat, storage);
-    this.#shell.status.root.append(this.#bars.root);
-    const doubt = new Doubt(chat, (pending) => this.#shell.composer.edit(pending));
-    this.#shell.composer.root.before(doubt.root);
-    Object.assign(this.#shell, { devices: () => this.#openDevices() });
+    Object.assign(this.#shell, { devices: () => this.#guarded((guard) => guard.openDevices()) });
     chat.on("phase", (phase) => this.#moved(phase));
-    connection.on("challenge", ({ key }) => void this.#challenged(key, codes.pin));
-    connection.on("welcome", ({ server }) => this.#welcomed(server));
+    chat.on("renewed", (change) => this.#guarded((guard) => guard.renewed(change)));
+    connection.on("challenge", ({ key }) => this.#guarded((guard) => guard.challenged(key)));
+    connection.on("welcome", ({ server }) => this.#guarded((guard) => guard.welcomed(server)));
+    this.#pin = codes.pin;
     this.#listen();
   }
 
@@ -94,13 +87,28 @@ class Page {
     window.addEventListener("unhandledrejection", (event) => this.#rejected(event));
     // Codes that are put into the address of a page that is open already.
     window.addEventListener("hashchange", () => location.hash.includes("=") && location.reload());
-    this.#chat.on("renewed", (change) => this.#renewed(change));
     this.#tabs.on("login", ({ user }) => this.#follow(user));
     this.#tabs.on("forgotten", () => location.reload());
-    this.#storage.onLoss = () => {
-      const text = "This browser keeps no more for this page: what waits to be sent lasts as long as this tab.";
-      this.#bars.show("storage", text, [["OK", () => this.#bars.hide("storage")]], { loud: true });
-    };
+  }
+
+  /**
+   * Have something done by the guard, which is loaded for that.
+   *
+   * @param {(guard: Guard) => unknown} act
+   */
+  async #guarded(act) {
+    this.#guard ??= import("./views/guard.js").then(
+      ({ Guard }) =>
+        new Guard({
+          chat: this.#chat,
+          storage: this.#storage,
+          identity: this.#identity,
+          tabs: this.#tabs,
+          shell: this.#shell,
+          pin: this.#pin,
+        }),
+    );
+    await act(await this.#guard);
   }
 
   /**
@@ -152,107 +160,14 @@ class Page {
     } else if (phase === "refused" && !this.#entrance.root.isConnected) {
       app.replaceChildren(this.#entrance.root);
     }
-    if (phase === "ended") this.#ended();
-    else this.#bars.hide("ended");
-  }
-
-  /** Say why the server has closed for good, and what can be done. */
-  #ended() {
-    const { reason, me } = this.#chat;
-    const text = `${reason?.message ?? ""} What you have not sent is kept in this browser.`;
-    const again = /** @type {const} */ ([`Come in again as ${printableLine(me)}`, () => this.#chat.resume()]);
-    const other = /** @type {const} */ (["Another name", () => this.#leave()]);
-    const reload = /** @type {const} */ (["Load the page again", () => location.reload()]);
-    const actions = reason?.code === "unsupported_version" ? [reload] : [again, other];
-    this.#bars.show("ended", text, /** @type {import("./views/bars.js").Action[]} */ (actions), { loud: true });
-  }
-
-  /** Go back to the entrance; the name stays that of this browser's key. */
-  async #leave() {
-    this.#chat.leave();
-    await this.#storage.delete("settings", "user");
-    location.assign("/");
-  }
-
-  /**
-   * @param {string} key fingerprint of the server's
-   * @param {string | undefined} pin
-   */
-  async #challenged(key, pin) {
-    if (key === this.#serverKey) return;
-    this.#serverKey = key;
-    const { checkServer } = await import("./views/safety.js");
-    await checkServer(key, pin, this.#storage, this.#bars, () => void this.#leave());
-  }
-
-  /** @param {string} server its program and version */
-  #welcomed(server) {
-    if (this.#server !== "" && this.#server !== server) this.#outdated();
-    this.#server = server;
-    setTimeout(() => void this.#check().catch((error) => this.#chat.failed(error)), CHECK_AFTER);
-  }
-
-  async #check() {
-    const { checkKeys } = await import("./views/safety.js");
-    await checkKeys(this.#chat, this.#storage, this.#bars, () => this.#openDevices());
-  }
-
-  async #openDevices() {
-    const { openDevices } = await import("./views/devices.js");
-    await openDevices({
-      chat: this.#chat,
-      identity: this.#identity,
-      serverKey: this.#serverKey,
-      forget: () => this.#forget(),
-      onKept: () => {
-        this.#bars.hide("kept");
-        void this.#storage.put("settings", `kept:${this.#chat.me}`, true);
-      },
-    });
-  }
-
-  /**
-   * Say that a name has one more key; what else happens to names is asked where one writes to them.
-   *
-   * @param {NameChange} change
-   */
-  #renewed(change) {
-    if (change.what !== "key") return;
-    if (change.user !== this.#chat.me) {
-      this.#chat.emit("notice", { text: `${sentence(change)}.`, failed: false });
-      return;
-    }
-    const text = `Your name has had one more key since ${shortTime(change.at)}. If that was not you, revoke it.`;
-    const look = () => (this.#bars.hide("key"), this.#openDevices());
-    this.#bars.show(
-      "key",
-      text,
-      [
-        ["Devices…", look],
-        ["It was me", () => this.#bars.hide("key")],
-      ],
-      { loud: true },
-    );
-  }
-
-  /** Delete the key and all else, here and in the other tabs. */
-  async #forget() {
-    this.#chat.leave();
-    await this.#storage.forget();
-    this.#tabs.say("forgotten", null);
-    location.assign("/");
-  }
-
-  /** Say that the server has another page now, as what this one has yet to load is gone there. */
-  #outdated() {
-    this.#bars.show("outdated", "The server has a newer version of this page.", [["Load it", () => location.reload()]]);
+    if (phase === "ended") void this.#guarded((guard) => guard.ended());
   }
 
   /** @param {PromiseRejectionEvent} event */
   #rejected(event) {
     if (!/dynamically imported module|Importing a module/i.test(String(event.reason?.message))) return;
     event.preventDefault();
-    if (this.#chat.phase === "ready") this.#outdated();
+    if (this.#chat.phase === "ready") void this.#guarded((guard) => guard.outdated()).catch(() => location.reload());
     else this.#chat.emit("notice", { text: "That cannot be opened while the server is not reached.", failed: true });
   }
 

@@ -23,7 +23,7 @@ export function copyable(label, text) {
       shown.focus();
     }
   };
-  return el("div", { class: "copyable" }, el("p", {}, label), el("div", { class: "row" }, shown, button));
+  return el("div", { class: "copyable" }, el("p", {}, label), el("div", { class: "copying" }, shown, button));
 }
 
 /**

@@ -29,6 +29,7 @@ export class Doubt {
     );
     for (const event of /** @type {const} */ (["current", "renewed", "pending", "outbox", "sent"]))
       chat.on(event, () => this.#draw());
+    this.#draw();
   }
 
   #draw() {
