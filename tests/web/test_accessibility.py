@@ -9,9 +9,10 @@ import pytest
 
 from tests.support import eventually
 from tests.web.axe import findings
-from tests.web.conftest import Join, OpenPage
+from tests.web.conftest import OpenPage
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
+from tests.web.test_questions import asks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,18 @@ COMING_IN: Final = """
     - textbox "Name"
   - paragraph:
     - button "Join"
+"""
+ASKED: Final = """
+- 'article /bob.*Deploy\\?/':
+  - group "Choices":
+    - button /yes/
+    - button /no/
+"""
+ANSWERED: Final = """
+- 'article /bob.*Deploy\\?/':
+  - group "Choices":
+    - text: ✓ yes no
+    - paragraph: /You have answered. yes/
 """
 TALKING: Final = """
 - link "Skip to writing"
@@ -79,7 +92,7 @@ def moderation(page: ChatPage) -> None:
 
 def people(page: ChatPage) -> None:
     """Open the list of the members, if it is not open."""
-    press(page, "People: 2")
+    page.page.get_by_role("button", name=re.compile("^People: ")).click()
     page.page.get_by_role("complementary", name="People").get_by_role("button", name="bob, here").wait_for()
 
 
@@ -133,6 +146,14 @@ def test_machine(server: WebServer, open_page: OpenPage, scheme: str) -> None:
     page.page.get_by_role("alert").wait_for()
     assert findings(page) == [], "a name that is refused"
     page = talking(server, open_page, color_scheme=scheme)
+    carol = open_page(server).come_in("carol").enter("#ops")
+    asks(carol, "Deploy?", "yes", "no")
+    page.article("Deploy?").get_by_role("button", name="no").wait_for()
+    assert findings(page) == [], "a question"
+    page.article("Deploy?").get_by_role("button", name="no").click()
+    page.says("You have answered: no")
+    assert findings(page) == [], "an answer"
+    carol.page.close()
     for name, show in VIEWS.items():
         show(page)
         page.page.wait_for_timeout(50)
@@ -192,7 +213,7 @@ def focus(page: ChatPage) -> str:
     return found
 
 
-def test_keyboard(server: WebServer, open_page: OpenPage, join: Join) -> None:
+def test_keyboard(server: WebServer, open_page: OpenPage) -> None:
     """Coming in, entering a room, talking, answering, searching and leaving need no pointer, and the focus is seen."""
     page = open_page(server)
     keys = page.page.keyboard
@@ -213,11 +234,16 @@ def test_keyboard(server: WebServer, open_page: OpenPage, join: Join) -> None:
     keys.type("good morning")
     keys.press("Enter")
     page.shows("good morning")
-    bob = join(server, "bob")
-    bob.types("/join #ops\r")
-    bob.shows("good morning")
+    bob = open_page(server).come_in("bob").enter("#ops")
+    asks(bob, "Deploy?", "yes", "no")
+    page.article("Deploy?").get_by_role("button", name="no").wait_for()
     keys.press("Shift+F6")
     eventually(lambda: page.page.evaluate("() => document.activeElement.closest('[role=log]') !== null"))
+    for _ in range(3):
+        keys.press("ArrowDown")
+    assert "Deploy?" in focus(page)
+    keys.press("2")
+    bob.says("alice has answered: no")
     keys.press("/")
     at("Words")
     keys.type("morning")
@@ -284,6 +310,17 @@ def test_dialogs(server: WebServer, open_page: OpenPage) -> None:
         assert page.page.evaluate(inside)
     page.page.keyboard.press("Escape")
     eventually(lambda: button.evaluate("(node) => node === document.activeElement"))
+
+
+def test_answering(server: WebServer, open_page: OpenPage) -> None:
+    """A question is read with its choices, and with its answer."""
+    from playwright.sync_api import expect
+
+    page = open_page(server).come_in("alice").enter("#ops")
+    asks(open_page(server).come_in("bob").enter("#ops"), "Deploy?", "yes", "no")
+    expect(page.article("Deploy?")).to_match_aria_snapshot(ASKED)
+    page.article("Deploy?").get_by_role("button", name="yes").click()
+    expect(page.article("Deploy?").first).to_match_aria_snapshot(ANSWERED)
 
 
 def test_snapshots(server: WebServer, open_page: OpenPage) -> None:

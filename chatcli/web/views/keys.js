@@ -13,6 +13,7 @@ export const KEYS = [
   ["Enter", "send, in the field for writing"],
   ["Shift Enter", "new line"],
   ["Tab", "complete a name, in the field for writing"],
+  ["↑", "in the empty field: the text that could not be sent"],
   ["↑, ↓", "previous, next message, among the messages"],
   ["Enter", "reply, on a message"],
   [".", "what else can be done, on a message"],

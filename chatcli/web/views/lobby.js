@@ -13,7 +13,7 @@ export class Lobby {
   #chat;
   #shell;
   #here = el("p", { class: "choices here" });
-  #alone = el("p", { class: "faint", hidden: true }, "Nobody else is here now.");
+  #alone = el("p", { class: "faint here", hidden: true }, "Nobody else is here now.");
 
   /**
    * @param {Chat} chat
