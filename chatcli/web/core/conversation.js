@@ -41,6 +41,8 @@ export class Conversation {
     this.asked = false;
     /** Whether something is written here and not sent. */
     this.draft = false;
+    /** `seq` of the newest message of somebody else that was counted, or is counted by the server. */
+    this.heard = 0;
     /** `seq` up to which I have read. */
     this.read = 0;
     /** `seq` after which the line "new" stands while the conversation is open. @type {number | null} */

@@ -95,6 +95,7 @@ export class State {
     for (const info of infos) {
       const one = this.conversation(info.of);
       if (info.last && info.last.seq > one.newest) one.last = info.last;
+      one.heard = Math.max(one.heard, info.last?.seq ?? 0);
       one.unread = info.unread ?? 0;
       one.mentions = info.mentions ?? 0;
       one.read = info.read ?? 0;
@@ -113,8 +114,14 @@ export class State {
     conversation.settle(message);
     const fresh = message.seq > conversation.newest;
     if (fresh) conversation.last = message;
-    const shown = conversation.atEnd && conversation.insert([message]).length > 0;
-    const counts = fresh && message.from !== this.me && message.seq > conversation.read && message.answer === undefined;
+    // An old message of mine, sent again, may belong before those that are loaded.
+    const within = conversation.atStart || message.seq > (conversation.messages[0]?.seq ?? 0);
+    const shown = conversation.atEnd && within && conversation.insert([message]).length > 0;
+    const theirs = message.from !== this.me;
+    // The server acknowledges mine before it passes on what others have said just before.
+    const unheard = theirs && message.seq > conversation.heard;
+    if (theirs) conversation.heard = Math.max(conversation.heard, message.seq);
+    const counts = unheard && message.seq > conversation.read && message.answer === undefined;
     if (counts) {
       conversation.unread = Math.min(MANY, conversation.unread + 1);
       if (conversation.isRoom && mentions(message.text, this.me)) conversation.mentions += 1;
