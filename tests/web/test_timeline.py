@@ -210,6 +210,7 @@ def test_menu(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
     seqs = bob.says("#ops", numbered(3))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.open("#ops")
+    page.page.get_by_role("region", name="Notice").wait_for()  # it moves what is below the pointer
 
     def choose(text: str, item: str) -> str:
         page.article(text).hover()
