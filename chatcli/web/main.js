@@ -7,13 +7,13 @@ import { openStorage } from "./core/storage.js";
 import { Tabs } from "./core/tabs.js";
 import { el } from "./views/dom.js";
 import { Entrance } from "./views/entrance.js";
-import { Shell } from "./views/shell.js";
 
 /** @import { Identity } from "./core/identity.js" */
 /** @import { Phase } from "./core/connection.js" */
 /** @import { Storage } from "./core/storage.js" */
 /** @import { Codes } from "./views/entrance.js" */
 /** @import { Guard } from "./views/guard.js" */
+/** @import { Shell } from "./views/shell.js" */
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 
@@ -46,12 +46,15 @@ class Page {
   #storage;
   #identity;
   #tabs = new Tabs();
-  /** @type {Promise<Guard> | undefined} */
-  #guard;
   #pin;
   #entrance;
   #chat;
-  #shell;
+  /** What is needed once somebody is in; loaded while they choose a name. @type {Promise<void> | null} */
+  #loading = null;
+  /** @type {Shell | null} */
+  #shell = null;
+  /** @type {Guard | null} */
+  #guard = null;
 
   /**
    * @param {Storage} storage
@@ -68,12 +71,10 @@ class Page {
     const chat = (this.#chat = new Chat(connection, storage, deviceName()));
     const onSubmit = (/** @type {string} */ name, /** @type {Codes} */ given) => void this.#submit(name, given);
     this.#entrance = new Entrance(chat, { codes, onSubmit, durable: storage.durable });
-    this.#shell = new Shell(chat, storage);
-    Object.assign(this.#shell, { devices: () => this.#guarded((guard) => guard.openDevices()) });
     chat.on("phase", (phase) => this.#moved(phase));
-    chat.on("renewed", (change) => this.#guarded((guard) => guard.renewed(change)));
-    connection.on("challenge", ({ key }) => this.#guarded((guard) => guard.challenged(key)));
-    connection.on("welcome", ({ server }) => this.#guarded((guard) => guard.welcomed(server)));
+    chat.on("renewed", (change) => this.#guard?.renewed(change));
+    connection.on("challenge", ({ key }) => void this.#guard?.challenged(key));
+    connection.on("welcome", ({ server }) => this.#guard?.welcomed(server));
     this.#pin = codes.pin;
     this.#listen();
   }
@@ -91,24 +92,21 @@ class Page {
     this.#tabs.on("forgotten", () => location.reload());
   }
 
-  /**
-   * Have something done by the guard, which is loaded for that.
-   *
-   * @param {(guard: Guard) => unknown} act
-   */
-  async #guarded(act) {
-    this.#guard ??= import("./views/guard.js").then(
-      ({ Guard }) =>
-        new Guard({
-          chat: this.#chat,
-          storage: this.#storage,
-          identity: this.#identity,
-          tabs: this.#tabs,
-          shell: this.#shell,
-          pin: this.#pin,
-        }),
-    );
-    await act(await this.#guard);
+  /** Load what is needed once somebody is in, and put it together; nobody logs in before. */
+  #load() {
+    this.#loading ??= this.#loadNow();
+    return this.#loading;
+  }
+
+  async #loadNow() {
+    const [{ Shell }, { Guard }] = await Promise.all([import("./views/shell.js"), import("./views/guard.js")]);
+    const chat = this.#chat;
+    const storage = this.#storage;
+    const shell = new Shell(chat, storage);
+    const guard = new Guard({ chat, storage, identity: this.#identity, tabs: this.#tabs, shell, pin: this.#pin });
+    shell.devices = () => guard.openDevices();
+    this.#shell = shell;
+    this.#guard = guard;
   }
 
   /**
@@ -121,10 +119,15 @@ class Page {
     const again = /** @type {{user: string, codes: Codes} | undefined} */ (history.state?.login);
     if (again !== undefined) history.replaceState(null, "");
     if (again === undefined && typeof user === "string" && (codes.link === undefined || codes.name === user)) {
+      await this.#load();
       await this.#chat.login(user, { link: codes.link });
       return;
     }
     this.#enter();
+    this.#load().then(
+      () => this.#entrance.open(),
+      () => this.#entrance.close(),
+    );
     if (again !== undefined) this.#entrance.submit(again.user, again.codes);
   }
 
@@ -139,6 +142,7 @@ class Page {
    */
   async #submit(user, codes) {
     if (this.#chat.state.me === "" || this.#chat.state.me === user) {
+      await this.#load();
       await this.#chat.login(user, codes);
     } else {
       // Somebody else from now on, who must see nothing of what is known here. Only this origin can read this.
@@ -149,25 +153,27 @@ class Page {
 
   /** @param {Phase} phase */
   #moved(phase) {
-    const shown = this.#shell.root.isConnected;
+    const shell = this.#shell;
+    if (shell === null) return; // nobody has logged in
+    const shown = shell.root.isConnected;
     if (phase === "ready" && !shown) {
-      app.replaceChildren(this.#shell.root);
-      void this.#shell.start();
+      app.replaceChildren(shell.root);
+      void shell.start();
       this.#tabs.say("login", { user: this.#chat.me });
       void navigator.storage?.persist?.();
     } else if ((phase === "waiting" || phase === "ended") && !shown && !this.#entrance.root.isConnected) {
-      app.replaceChildren(this.#shell.root); // which says how it stands with the connection
+      app.replaceChildren(shell.root); // which says how it stands with the connection
     } else if (phase === "refused" && !this.#entrance.root.isConnected) {
       app.replaceChildren(this.#entrance.root);
     }
-    if (phase === "ended") void this.#guarded((guard) => guard.ended());
+    if (phase === "ended") this.#guard?.ended();
   }
 
   /** @param {PromiseRejectionEvent} event */
   #rejected(event) {
     if (!/dynamically imported module|Importing a module/i.test(String(event.reason?.message))) return;
     event.preventDefault();
-    if (this.#chat.phase === "ready") void this.#guarded((guard) => guard.outdated()).catch(() => location.reload());
+    if (this.#chat.phase === "ready") this.#guard?.outdated();
     else this.#chat.emit("notice", { text: "That cannot be opened while the server is not reached.", failed: true });
   }
 

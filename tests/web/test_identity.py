@@ -114,12 +114,10 @@ def test_said_and_left(server: WebServer, open_page: OpenPage) -> None:
     page = open_page(server, "/@bob").come_in("ann").tolerate("WebSocket|ERR_")
     page.composer.fill("the last word")
     page.context.set_offline(True)
-    page.page.evaluate("""() => {
-        document.activeElement.form.requestSubmit();
-        setTimeout(() => location.reload());
-    }""")
+    page.page.evaluate("document.activeElement.form.requestSubmit()")
+    page.page.goto("about:blank")
     page.context.set_offline(False)
-    page.reload()
+    page.go("/@bob")
     page.shows("the last word")
 
 
@@ -195,6 +193,7 @@ def test_codes_for_an_open_page(server: WebServer, open_page: OpenPage) -> None:
 def test_server_away(server: WebServer, open_page: OpenPage) -> None:
     """A name that is asked for while no server answers is there as soon as it does."""
     page = open_page(server).tolerate("WebSocket|ERR_CONNECTION")
+    expect(page.join_button).to_be_enabled()  # as soon as the rest of the page is loaded
     server.kill()
     page.ask_for("ann")
     page.says("The server is not reached")

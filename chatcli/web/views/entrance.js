@@ -33,7 +33,7 @@ export class Entrance {
   #lead = el("p", { class: "lead" });
   #problem = el("p", { class: "problem", role: "alert", hidden: true });
   #choices = el("p", { class: "choices", hidden: true });
-  #join = el("button", { type: "submit" }, "Join");
+  #join = el("button", { type: "submit", disabled: true }, "Join");
 
   /**
    * @param {Chat} chat
@@ -71,7 +71,17 @@ export class Entrance {
 
   /** Whether nothing has been typed or tried here. */
   get untouched() {
-    return this.#name.value === "" && !this.#join.disabled && this.#linkRow.hidden;
+    return this.#name.value === "" && this.#problem.hidden && this.#linkRow.hidden;
+  }
+
+  /** Let people in: what comes after the entrance is loaded. */
+  open() {
+    this.#join.disabled = false;
+  }
+
+  /** Say that nobody gets in, as what comes after the entrance could not be loaded. */
+  close() {
+    this.#say("The server is not reached. Load the page again.");
   }
 
   focus() {

@@ -159,6 +159,14 @@ def test_modules_of_the_first_view() -> None:
     assert sorted(preloaded) == sorted(reached)
 
 
+def test_size_of_the_first_view() -> None:
+    """What a browser loads until one can choose a name fits the budget."""
+    asked = asks(accept_encoding="gzip")
+    names = re.findall(r'(?:src|href)="/-/app/DIGEST/([^"]+\.(?:js|css))"', INDEX.replace("old.js", ""))
+    sizes = [len(PAGE.page(asked).body), *(len(PAGE.file(asked, f"{PAGE.digest}/{name}").body) for name in names)]
+    assert sum(sizes) <= 40 * 1024
+
+
 def test_page_has_nothing_inline() -> None:
     """The policy would ignore it."""
     assert not re.search(
