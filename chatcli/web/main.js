@@ -1,16 +1,16 @@
 /** Where the page begins: the key, the connection, the entrance, the chat. */
 
 import { Chat } from "./core/chat.js";
-import { Connection } from "./core/connection.js";
-import { loadIdentity, Unsupported } from "./core/identity.js";
-import { openStorage } from "./core/storage.js";
-import { Tabs } from "./core/tabs.js";
-import { el } from "./views/dom.js";
+import { Connection } from "./transport/connection.js";
+import { loadIdentity, Unsupported } from "./storage/identity.js";
+import { openStorage } from "./storage/storage.js";
+import { Tabs } from "./storage/tabs.js";
+import { el } from "./views/parts/dom.js";
 import { Entrance } from "./views/entrance.js";
 
-/** @import { Identity } from "./core/identity.js" */
-/** @import { Phase } from "./core/connection.js" */
-/** @import { Storage } from "./core/storage.js" */
+/** @import { Identity } from "./storage/identity.js" */
+/** @import { Phase } from "./transport/connection.js" */
+/** @import { Storage } from "./storage/storage.js" */
 /** @import { Codes } from "./views/entrance.js" */
 /** @import { Guard } from "./views/guard.js" */
 /** @import { Shell } from "./views/shell.js" */

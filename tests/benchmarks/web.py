@@ -51,7 +51,7 @@ _LONG: Final = """async (text) => {
     const main = [...document.scripts].find(({src}) => src.endsWith("/main.js")).src;
     const load = (name) => import(new URL(name, main));
     const [{Emitter}, {State}, {Timeline}] =
-        await Promise.all(["./core/emitter.js", "./core/state.js", "./views/timeline.js"].map(load));
+        await Promise.all(["./core/emitter.js", "./core/state.js", "./views/timeline/timeline.js"].map(load));
     const nothing = async () => null;
     const chat = Object.assign(new Emitter(), {
         me: "ann", state: new State(), outbox: {to: () => []},

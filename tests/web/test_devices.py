@@ -114,6 +114,6 @@ def test_qr_codes(server: WebServer, open_page: OpenPage) -> None:
     page = open_page(server)
     for length in (17, 32, 53, 78, 106, 134, 154, 192, 230, 271):
         text = (f"{server.url}/#name=alice&link=bazu-kito-mafi&" * 9)[:length]
-        script = """return (await load("views/qr.js")).encode(argument).map((row) => row.map(Number))"""
+        script = """return (await load("views/account/qr.js")).encode(argument).map((row) => row.map(Number))"""
         code = segno.make(text, mode="byte", error="l", mask=0, boost_error=False, micro=False)
         assert run(page, script, text) == [list(row) for row in code.matrix]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support import ThreadServer
 from tests.web.axe import findings
@@ -46,7 +47,7 @@ def test_what_goes_wrong(server: WebServer, open_page: OpenPage, script: str, se
 def test_server_looked_into(tmp_path: Path, open_page: OpenPage) -> None:
     """A server in the test's process will do, too."""
     with ThreadServer(tmp_path / "data") as server:
-        open_page(server).page.get_by_role("heading", level=1).wait_for()
+        expect(open_page(server).join_button).to_be_enabled()  # when all of it is loaded
 
 
 def test_people(server: WebServer, open_page: OpenPage) -> None:

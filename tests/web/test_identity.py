@@ -14,7 +14,7 @@ from tests.web.modules import run
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
 
-STORED: Final = """const { openStorage } = await load("core/storage.js");
+STORED: Final = """const { openStorage } = await load("storage/storage.js");
     return (await openStorage()).get("settings", argument);"""
 #: A browser that keeps nothing, as some do in private windows or by a setting.
 NO_STORAGE: Final = "indexedDB.open = () => { throw new DOMException('denied', 'SecurityError') }"
@@ -135,8 +135,8 @@ def test_one_key(server: WebServer, open_page: OpenPage) -> None:
     """Two tabs that are opened at once for the first time have the same key, which no script can read."""
     page = open_page(server)
     script = """
-        const { openStorage } = await load("core/storage.js");
-        const { loadIdentity } = await load("core/identity.js");
+        const { openStorage } = await load("storage/storage.js");
+        const { loadIdentity } = await load("storage/identity.js");
         const storages = await Promise.all([openStorage(), openStorage(), openStorage()]);
         await storages[0].forget();
         const found = await Promise.all(storages.map(loadIdentity));
@@ -168,7 +168,7 @@ def test_no_key(server: WebServer, open_page: OpenPage) -> None:
     page.context.add_init_script(
         "crypto.subtle.generateKey = async () => { throw new DOMException('x', 'NotSupportedError') }"
     )
-    run(page, """await (await (await load("core/storage.js")).openStorage()).forget()""")
+    run(page, """await (await (await load("storage/storage.js")).openStorage()).forget()""")
     page.page.reload()
     page.says("Chrome 137, Firefox 129, Safari 17")
 
@@ -269,7 +269,7 @@ def test_server_with_another_key(serve: Serve, open_page: OpenPage) -> None:
     page = open_page(server).come_in("ann")
     known = run(page, STORED, "server")
     page.page.wait_for_timeout(200)
-    run(page, """(await (await load("core/storage.js")).openStorage()).put("settings", "server", "SHA256:other")""")
+    run(page, """(await (await load("storage/storage.js")).openStorage()).put("settings", "server", "SHA256:other")""")
     page.page.reload()
     page.says("The key of this server is another one than before.")
     page.says("was SHA256:other")

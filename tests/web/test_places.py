@@ -310,7 +310,7 @@ def test_idle(server: WebServer, open_page: OpenPage) -> None:
     page.page.clock.install()
     page.page.evaluate(
         """async () => {
-            const url = new URL("views/idle.js", document.querySelector("script[type=module]").src);
+            const url = new URL("views/account/idle.js", document.querySelector("script[type=module]").src);
             globalThis.said = [];
             (await import(url)).watchIdle({ send: (frame) => globalThis.said.push(frame), on: () => null });
         }"""

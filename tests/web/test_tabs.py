@@ -49,10 +49,10 @@ def test_forgotten_everywhere(server: WebServer, open_page: OpenPage) -> None:
 def test_page_of_another_version(server: WebServer, open_page: OpenPage) -> None:
     """Where the server has other files by now, the page says so instead of doing nothing."""
     ann = open_page(server).come_in("ann").tolerate("devices.js|404|ERR_FAILED")
-    ann.page.route("**/views/devices.js", lambda route: route.fulfill(status=404))
+    ann.page.route("**/views/account/devices.js", lambda route: route.fulfill(status=404))
     ann.page.get_by_role("button", name="Keep the name…").click()
     ann.says("The server has a newer version of this page.")
-    ann.page.unroute("**/views/devices.js")
+    ann.page.unroute("**/views/account/devices.js")
     ann.page.get_by_role("button", name="Load it").click()
     ann.page.get_by_role("button", name="Keep the name…").click()
     ann.page.get_by_role("dialog", name="Devices of ann").wait_for()

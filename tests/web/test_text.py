@@ -53,7 +53,7 @@ Shown = Callable[..., list[Any]]
 def shown(server: WebServer, open_page: OpenPage) -> Shown:
     """Return the nodes of texts: a string for plain text, a list for an element."""
     page = open_page(server).page
-    return lambda text, me="": page.evaluate(_RUN, ["./views/text.js", text, me])
+    return lambda text, me="": page.evaluate(_RUN, ["./views/parts/text.js", text, me])
 
 
 def link(url: str, text: str | None = None) -> list[Any]:

@@ -1,6 +1,6 @@
 /** The chat as the views see it: what is known, what can be done, and what has changed. No DOM. */
 
-import { Drafts } from "./drafts.js";
+import { Drafts } from "../storage/drafts.js";
 import { Emitter } from "./emitter.js";
 import { isRoom, LAST_SEQ, PAGE, Refused } from "./frames.js";
 import { History } from "./history.js";
@@ -10,11 +10,11 @@ import { Outbox } from "./outbox.js";
 import { Receiver } from "./receiver.js";
 import { State } from "./state.js";
 
-/** @import { Connection, Phase } from "./connection.js" */
+/** @import { Connection, Phase } from "../transport/connection.js" */
 /** @import { Happened, Message, NameChange, RoomInfo, Welcome } from "./frames.js" */
 /** @import { Pending, Said } from "./outbox.js" */
 /** @import { Conversation } from "./state.js" */
-/** @import { Storage } from "./storage.js" */
+/** @import { Storage } from "../storage/storage.js" */
 
 const MOST_LISTED = 500; // conversations
 const MOST_MISSED = 100; // messages of a room that come again after a lost connection; the rest is history

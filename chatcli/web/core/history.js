@@ -2,7 +2,7 @@
 
 import { LAST_SEQ, PAGE } from "./frames.js";
 
-/** @import { Connection } from "./connection.js" */
+/** @import { Connection } from "../transport/connection.js" */
 /** @import { Message, NameChange } from "./frames.js" */
 /** @import { Conversation } from "./state.js" */
 

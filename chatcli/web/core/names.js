@@ -1,7 +1,7 @@
 /** Names that have another owner: nothing is sent to them until the person has said that it is meant for the new one. */
 
 /** @import { NameChange, Welcome } from "./frames.js" */
-/** @import { Storage } from "./storage.js" */
+/** @import { Storage } from "../storage/storage.js" */
 
 /** After these someone else may read what is written to the name. A key that was added with another one is only shown. */
 const HELD = new Set(["recovered", "released", "taken"]);

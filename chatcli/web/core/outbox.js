@@ -2,7 +2,7 @@
 
 import { goOnAfter, newId } from "./ids.js";
 
-/** @import { Storage } from "./storage.js" */
+/** @import { Storage } from "../storage/storage.js" */
 
 const MOST_ON_WIRE = 50; // messages that the server has yet to acknowledge
 const AGAIN_AFTER = 5000; // ms until messages are sent again that the server could not take

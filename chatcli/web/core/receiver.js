@@ -1,7 +1,7 @@
 /** What the server pushes: each frame changes what is known, and views hear of it. */
 
 /** @import { Chat } from "./chat.js" */
-/** @import { Connection } from "./connection.js" */
+/** @import { Connection } from "../transport/connection.js" */
 /** @import { Conversation, Note } from "./conversation.js" */
 /** @import { Frame, Happened, Message, NameChange, Receipt } from "./frames.js" */
 /** @import { History } from "./history.js" */

@@ -1,8 +1,8 @@
 /** The question before the first message to a name that has another owner, or another key. */
 
-import { el } from "./dom.js";
-import { printable, printableLine } from "./text.js";
-import { shortTime } from "./times.js";
+import { el } from "./parts/dom.js";
+import { printable, printableLine } from "./parts/text.js";
+import { shortTime } from "./parts/times.js";
 
 /** @import { Chat } from "../core/chat.js" */
 /** @import { NameChange } from "../core/frames.js" */

@@ -1,10 +1,10 @@
 /** Coming in: a name, and what the server says to it. */
 
-import { el } from "./dom.js";
-import { printable, printableLine } from "./text.js";
+import { el } from "./parts/dom.js";
+import { printable, printableLine } from "./parts/text.js";
 
 /** @import { Chat } from "../core/chat.js" */
-/** @import { Phase } from "../core/connection.js" */
+/** @import { Phase } from "../transport/connection.js" */
 /** @import { Refused } from "../core/frames.js" */
 
 /**

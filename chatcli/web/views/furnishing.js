@@ -1,10 +1,10 @@
 /** What the page needs soon after it is there: the keys, the title, notifications, and who touches it. */
 
-import { watchIdle } from "./idle.js";
-import { listenForKeys } from "./keys.js";
-import { Lobby } from "./lobby.js";
-import { Notices } from "./notices.js";
-import { printableLine } from "./text.js";
+import { watchIdle } from "./account/idle.js";
+import { listenForKeys } from "./account/keys.js";
+import { Lobby } from "./places/lobby.js";
+import { Notices } from "./account/notices.js";
+import { printableLine } from "./parts/text.js";
 
 /** @import { Chat } from "../core/chat.js" */
 /** @import { Happened } from "../core/frames.js" */

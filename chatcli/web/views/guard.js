@@ -1,17 +1,17 @@
 /** What somebody should know about their name, their keys and the server: said in bars over the page. */
 
-import { Bars } from "./bars.js";
+import { Bars } from "./parts/bars.js";
 import { Doubt, sentence } from "./doubt.js";
 import { checkKeys, checkServer } from "./safety.js";
-import { printableLine } from "./text.js";
-import { shortTime } from "./times.js";
+import { printableLine } from "./parts/text.js";
+import { shortTime } from "./parts/times.js";
 
 /** @import { Chat } from "../core/chat.js" */
 /** @import { NameChange } from "../core/frames.js" */
-/** @import { Identity } from "../core/identity.js" */
-/** @import { Storage } from "../core/storage.js" */
-/** @import { Tabs } from "../core/tabs.js" */
-/** @import { Action } from "./bars.js" */
+/** @import { Identity } from "../storage/identity.js" */
+/** @import { Storage } from "../storage/storage.js" */
+/** @import { Tabs } from "../storage/tabs.js" */
+/** @import { Action } from "./parts/bars.js" */
 /** @import { Shell } from "./shell.js" */
 
 const CHECK_AFTER = 1000; // ms after a welcome, when more urgent things are done
@@ -85,7 +85,7 @@ export class Guard {
   }
 
   async openDevices() {
-    const { openDevices } = await import("./devices.js");
+    const { openDevices } = await import("./account/devices.js");
     await openDevices({
       chat: this.#chat,
       identity: this.#identity,

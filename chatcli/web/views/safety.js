@@ -1,10 +1,10 @@
 /** What somebody should know about their name and the server: said once, in a bar. */
 
-import { printableLine } from "./text.js";
+import { printableLine } from "./parts/text.js";
 
 /** @import { Chat } from "../core/chat.js" */
-/** @import { Storage } from "../core/storage.js" */
-/** @import { Bars } from "./bars.js" */
+/** @import { Storage } from "../storage/storage.js" */
+/** @import { Bars } from "./parts/bars.js" */
 
 /**
  * Say that the name lives in this browser only, until it does not, or somebody has heard it.

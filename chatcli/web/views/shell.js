@@ -1,25 +1,25 @@
 /** The page once somebody is in: what stands where, and which address leads to what. */
 
 import { conversationOf, pathOf } from "../core/paths.js";
-import { Preferences } from "../core/preferences.js";
-import { Composer } from "./composer.js";
-import { el } from "./dom.js";
-import { Header } from "./header.js";
-import { Sidebar } from "./sidebar.js";
+import { Preferences } from "../storage/preferences.js";
+import { Composer } from "./composer/composer.js";
+import { el } from "./parts/dom.js";
+import { Header } from "./places/header.js";
+import { Sidebar } from "./places/sidebar.js";
 import { Status } from "./status.js";
-import { Timeline } from "./timeline.js";
-import { setOffset } from "./times.js";
+import { Timeline } from "./timeline/timeline.js";
+import { setOffset } from "./parts/times.js";
 
 /** @import { Chat } from "../core/chat.js" */
-/** @import { Storage } from "../core/storage.js" */
+/** @import { Storage } from "../storage/storage.js" */
 /** @import { Message } from "../core/frames.js" */
 /** @import { Conversation } from "../core/state.js" */
-/** @import { Questions } from "./questions.js" */
+/** @import { Questions } from "./timeline/questions.js" */
 
 export class Shell {
   #chat;
   #started = false;
-  /** @type {import("./people.js").People | null} */
+  /** @type {import("./places/people.js").People | null} */
   #people = null;
   /** Opens the list of one's devices. @type {(() => unknown) | null} */
   devices = null;
@@ -37,7 +37,7 @@ export class Shell {
     this.sidebar = new Sidebar(chat, this.preferences, {
       onOpen: go,
       onBrowse: () => void this.browse(),
-      onMe: () => void import("./me.js").then(({ openMe }) => openMe(chat, this)),
+      onMe: () => void import("./account/me.js").then(({ openMe }) => openMe(chat, this)),
     });
     this.composer = new Composer(chat, { onOpen: go });
     this.header = new Header(chat, {
@@ -87,7 +87,7 @@ export class Shell {
     const show = () => this.#questions?.show(node, message, conversation);
     if (this.#questions !== null) show();
     else
-      void import("./questions.js").then(({ Questions }) => {
+      void import("./timeline/questions.js").then(({ Questions }) => {
         this.#questions ??= new Questions(this.#chat);
         show();
       });
@@ -117,31 +117,31 @@ export class Shell {
 
   /** Show all rooms and people. */
   async browse() {
-    const { openRooms } = await import("./rooms.js");
+    const { openRooms } = await import("./places/rooms.js");
     openRooms(this.#chat, { onOpen: (of) => this.go(of) });
   }
 
   /** Search, first in the open conversation. */
   async search() {
-    const { openSearch } = await import("./search.js");
+    const { openSearch } = await import("./places/search.js");
     openSearch(this.#chat, { onOpen: (of, at) => this.go(of, at) });
   }
 
   /** Go anywhere by the first letters of a name. */
   async switcher() {
-    const { openSwitcher } = await import("./switcher.js");
+    const { openSwitcher } = await import("./places/switcher.js");
     openSwitcher(this.#chat, { onOpen: (of) => this.go(of) });
   }
 
   /** Show all keys. */
   async help() {
-    const { openHelp } = await import("./help.js");
+    const { openHelp } = await import("./account/help.js");
     openHelp();
   }
 
   /** Show, or hide, the members of the open room beside it. */
   async togglePeople() {
-    const { People } = await import("./people.js");
+    const { People } = await import("./places/people.js");
     if (this.#people === null) {
       this.#people = new People(this.#chat, {
         onPerson: (user) => void this.person(user),
@@ -161,7 +161,7 @@ export class Shell {
     const { current } = this.#chat;
     if (current === null) return;
     if (!current.isRoom) return this.person(current.of);
-    const { openRoom } = await import("./room.js");
+    const { openRoom } = await import("./places/room.js");
     openRoom(this.#chat, this, current);
   }
 
@@ -171,7 +171,7 @@ export class Shell {
    * @param {string} user
    */
   async person(user) {
-    const { openPerson } = await import("./person.js");
+    const { openPerson } = await import("./places/person.js");
     openPerson(this.#chat, this, user);
   }
 

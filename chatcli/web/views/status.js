@@ -1,7 +1,7 @@
 /** The state of the connection, and short notices. */
 
-import { el } from "./dom.js";
-import { printable } from "./text.js";
+import { el } from "./parts/dom.js";
+import { printable } from "./parts/text.js";
 
 /** @import { Chat } from "../core/chat.js" */
 

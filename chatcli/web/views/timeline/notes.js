@@ -1,0 +1,92 @@
+/** Quiet lines among messages: names that have another key or owner, and what happened in a room. */
+
+import { el } from "../parts/dom.js";
+import { printableLine } from "../parts/text.js";
+import { dayOf, fullTime, timeOfDay } from "../parts/times.js";
+
+/** @import { Note } from "../../core/conversation.js" */
+/** @import { Happened, Message, NameChange } from "../../core/frames.js" */
+/** @import { Item } from "./stretch.js" */
+
+/**
+ * Sentences about events in rooms, as `chatcli join` says them: about somebody else, about whoever is here.
+ *
+ * @type {Record<string, [string, string]>}
+ */
+const HAPPENED = {
+  kicked: ["{by} has removed {user} from {room}{reason}", "{by} has removed you from {room}{reason}"],
+  banned: ["{by} has banned {user} from {room}{reason}", "{by} has banned you from {room}{reason}"],
+  unbanned: ["{by} lets {user} into {room} again", "{by} lets you into {room} again"],
+  muted: ["{by} has muted {user} in {room}{reason}", "{by} has muted you in {room}{reason}"],
+  unmuted: ["{by} lets {user} write in {room} again", "{by} lets you write in {room} again"],
+  invited: ["{by} invites {user} to {room}", "{by} invites you to {room}"],
+  uninvited: ["{by} has taken back {user}'s invitation to {room}", "{by} has taken back your invitation to {room}"],
+  owner: ["{user} is an owner of {room} now", "You are an owner of {room} now"],
+  disowned: ["{user} is no longer an owner of {room}", "You are no longer an owner of {room}"],
+};
+
+/** @param {Message} message */
+export function itemOf(message) {
+  return { seq: message.seq, at: message.at, message };
+}
+
+/**
+ * Return messages with those quiet lines among them that are between two places.
+ *
+ * @param {Message[]} messages
+ * @param {Note[]} notes
+ * @param {number} low
+ * @param {number} high
+ * @returns {Item[]}
+ */
+export function withNotes(messages, notes, low, high) {
+  const within = notes.filter(({ seq }) => seq > low && seq < high);
+  if (within.length === 0) return messages.map(itemOf);
+  const items = within.map((note) => ({ seq: note.seq, at: note.at, note }));
+  return [...messages.map(itemOf), ...items].sort((a, b) => a.seq - b.seq);
+}
+
+/**
+ * Return the node of a quiet line.
+ *
+ * @param {Note} note
+ * @param {string} me
+ */
+export function noteNode(note, me) {
+  const words = note.change ? changeWords(note.change) : note.happened ? happenedWords(note.happened, me) : "";
+  return el("p", { class: "note", dir: "auto", "data-seq": String(note.seq), title: fullTime(note.at) }, words);
+}
+
+/**
+ * Return the sentence about a name.
+ *
+ * @param {NameChange} change
+ */
+export function changeWords({ user, what, at, by = "" }) {
+  const name = printableLine(user);
+  const moment = dayOf(at) === dayOf(Date.now()) ? timeOfDay(at) : fullTime(at);
+  const operator = by === "" || by === "operator" ? "an operator" : `the operator ${printableLine(by)}`;
+  if (what === "key") return `${name} added a device (a new key) at ${moment}.`;
+  if (what === "recovered")
+    return `${name} has had a new key since ${moment}: ${operator} let them in without the earlier one.`;
+  if (what === "released") return `The name ${name} has been nobody's since ${moment}: ${operator} released it.`;
+  return `${name} has been somebody else since ${moment}: an operator released the name, and it was taken anew.`;
+}
+
+/**
+ * @param {Happened} happened
+ * @param {string} me
+ */
+function happenedWords({ room, what, user = "", by = "", text = "" }, me) {
+  const line = printableLine(text);
+  /** @type {Record<string, string>} */
+  const fields = {
+    user: printableLine(user),
+    by: printableLine(by) || "The server",
+    room: printableLine(room),
+    reason: line && ` (${line})`,
+  };
+  if (what === "topic") return line ? `${fields["by"]} set the topic: ${line}` : `${fields["by"]} removed the topic`;
+  const [others, own] = HAPPENED[what] ?? ["", ""];
+  return (user === me ? own : others).replace(/\{(\w+)\}/g, (_, field) => fields[field] ?? "");
+}
