@@ -213,3 +213,13 @@ def test_manifest() -> None:
 def test_names_of_files() -> None:
     """Each has a type that is known."""
     assert {path.suffix for path in FOLDER.rglob("*") if path.is_file()} <= {*TYPES}
+
+
+def test_keys_in_the_documentation() -> None:
+    """The table of keys there is that of the page."""
+    keys = re.findall(r'^  \["([^"]+)", "([^"]+)"\],$', SOURCES["views/account/keys.js"].decode(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (.+?) \| (.+?) \|$", (ROOT / "docs/web.md").read_text().partition("| key | |")[2], re.MULTILINE
+    )
+    assert keys
+    assert rows[: len(keys)] == keys
