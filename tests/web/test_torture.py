@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 
 from tests.web.conftest import OpenPage
-from tests.web.page import ChatPage
 from tests.web.servers import WebServer
-from tests.web.test_bad_days import in_ops
+from tests.web.torture import Program, Torture, come, in_terminal
 
-KILLS = 3
-TALK = 8  # messages of each person between two kills
-
-
-def numbers(page: ChatPage, name: str) -> list[int]:
-    """Return the numbers in the messages of somebody, in the order in which they are shown."""
-    return [int(number) for line in page.messages() for number in re.findall(rf"{name} says (\d+)\.", line)]
+SECONDS = 6.0
+KILL_EVERY = 1.0
 
 
-def test_repeated_kills(server: WebServer, open_page: OpenPage) -> None:
-    """Two people talk while the server is killed: each message is shown once to both, in the order of its author."""
-    people = {name: in_ops(open_page(server), name) for name in ("ann", "bob")}
-    count = 0
-    for _ in range(KILLS):
-        for number in range(count, count + TALK):
-            for name, page in people.items():
-                page.say(f"{name} says {number}.")
-            if number == count + TALK // 2:
-                server.kill()
-        count += TALK
-        server.start()
-    for page in people.values():
-        page.page.wait_for_function("() => !document.querySelector('.pending')")
-        for name in people:
-            page.shows(f"{name} says {count - 1}.")
-    for page in people.values():
-        for name in people:
-            assert numbers(page, name) == list(range(count))
+def test_repeated_kills(server: WebServer, open_page: OpenPage, tmp_path: Path) -> None:
+    """Pages, a terminal and a program talk while the server is killed: all is on disk, and shown, once and in order."""
+    pages = [come(open_page(server), name) for name in ("ann", "bob")]
+    with in_terminal(server, tmp_path / "terminal") as terminal:
+        torture = Torture(server, pages, terminal)
+        with Program(server, tmp_path / "program") as program:
+            torture.run(SECONDS, KILL_EVERY)
+        report = torture.settle(program=program.count)
+    assert not report.faults
+    assert report.stored > 0
