@@ -5,7 +5,7 @@ import { Emitter } from "./emitter.js";
 import { isRoom, LAST_SEQ, PAGE, Refused } from "./frames.js";
 import { History } from "./history.js";
 import { newId } from "./ids.js";
-import { Names } from "./names.js";
+import { isSame, Names } from "./names.js";
 import { Outbox } from "./outbox.js";
 import { Receiver } from "./receiver.js";
 import { State } from "./state.js";
@@ -216,6 +216,15 @@ export class Chat extends Emitter {
    * @param {number} [at] `seq`
    */
   async open(of, at) {
+    await this.#open(of === null || this.state.conversations.has(of) ? of : this.state.known(of) || of, at);
+  }
+
+  /**
+   * @param {string | null} of
+   * @param {number | undefined} at
+   * @param {boolean} [named] whether the server itself has written the name
+   */
+  async #open(of, at, named = false) {
     const before = this.current;
     const conversation = of === null ? null : this.state.conversation(of);
     const changed = conversation !== before;
@@ -231,7 +240,11 @@ export class Chat extends Emitter {
     const opening = { conversation, at: at ?? (changed ? undefined : this.#opening?.at), busy: true };
     this.#opening = opening;
     try {
-      await this.#show(conversation, opening.at, changed);
+      const name = await this.#show(conversation, opening.at, changed);
+      if (name !== conversation.of && !named && isSame(name, conversation.of) && this.current === conversation) {
+        this.state.conversations.delete(conversation.of);
+        await this.#open(name, at, true);
+      }
       if (this.#opening === opening && conversation.loaded) this.#opening = null;
     } catch (error) {
       this.failed(error);
@@ -244,19 +257,37 @@ export class Chat extends Emitter {
    * @param {Conversation} conversation
    * @param {number | undefined} at
    * @param {boolean} changed whether another one was open
+   * @returns {Promise<string>} its name, as the server writes it, if that was asked
    */
   async #show(conversation, at, changed) {
     const wanted = at ?? conversation.place?.seq;
     const held = wanted === LAST_SEQ ? conversation.atEnd : conversation.covers(wanted);
     if (!held && this.phase === "ready") {
       if (conversation.unread) conversation.marker ??= conversation.read;
-      await this.#history.load(conversation, wanted);
+      const name = await this.#history.load(conversation, wanted);
+      if (name !== conversation.of) return name;
     }
-    if (this.current !== conversation) return;
+    if (this.current !== conversation) return conversation.of;
     if (conversation.loaded && (!held || changed || at !== undefined)) {
       this.emit("messages", { conversation, kind: "reset", messages: conversation.messages, at });
     }
     if (this.phase === "ready") await Promise.all([this.#watch(conversation), this.describe(conversation)]);
+    return conversation.of;
+  }
+
+  /**
+   * Ask for what is new of the open conversation.
+   *
+   * @param {Conversation} conversation
+   * @param {boolean} anew whether I belong to it again, and have not heard what was said
+   */
+  async learn(conversation, anew) {
+    try {
+      if (anew && !conversation.loaded) await this.open(conversation.of);
+      else await this.describe(conversation);
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   /** @param {Conversation} conversation */
@@ -495,6 +526,7 @@ export class Chat extends Emitter {
     this.names.welcome(welcome);
     this.#codes = {};
     void this.#storage.put("settings", "user", welcome.user);
+    if (restored) this.#history.forget();
     if (restored && this.current !== null) this.current = this.state.conversation(this.current.of);
     try {
       await this.#loadOutbox();

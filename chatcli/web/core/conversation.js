@@ -1,6 +1,6 @@
 /** One conversation, as far as this page has it. */
 
-import { isRoom } from "./frames.js";
+import { isRoom, MANY } from "./frames.js";
 
 /** @import { Happened, Message, NameChange, Receipt, RoomInfo } from "./frames.js" */
 
@@ -18,6 +18,8 @@ const MOST_NOTES = 200; // quiet lines in a conversation
  *
  * @typedef {{seq: number, at: number, change?: NameChange, happened?: Happened}} Note
  */
+
+/** An unread message. @typedef {{seq: number, mention: boolean}} Arrival */
 
 /** A room, or the messages between two people, as far as this page has it. */
 export class Conversation {
@@ -37,6 +39,8 @@ export class Conversation {
     this.last = null;
     this.unread = 0;
     this.mentions = 0;
+    /** Unread messages that were counted here, of which a count of the server may not know. @type {Arrival[]} */
+    this.arrivals = [];
     /** Whether a question is among the unread messages, as far as this page has seen them come. */
     this.asked = false;
     /** Whether something is written here and not sent. */
@@ -76,6 +80,32 @@ export class Conversation {
     if (before === undefined || message.seq < before.seq) this.answers.set(message.re, message);
   }
 
+  /**
+   * Count an unread message.
+   *
+   * @param {Arrival} arrival
+   */
+  arrived(arrival) {
+    this.arrivals.push(arrival);
+    this.arrivals.splice(0, this.arrivals.length - MANY);
+    this.unread = Math.min(MANY, this.unread + 1);
+    this.mentions += Number(arrival.mention);
+  }
+
+  /**
+   * Take in a count of the server, to which messages are added that have come since.
+   *
+   * @param {number} unread
+   * @param {number} mentions
+   * @param {number} upto `seq` up to which the server has counted
+   */
+  count(unread, mentions, upto) {
+    this.heard = Math.max(this.heard, upto);
+    this.arrivals = this.arrivals.filter(({ seq }) => seq > Math.max(upto, this.read));
+    this.unread = Math.min(MANY, unread + this.arrivals.length);
+    this.mentions = mentions + this.arrivals.filter(({ mention }) => mention).length;
+  }
+
   /** `seq` of the newest message that is known, or 0. */
   get newest() {
     return Math.max(this.last?.seq ?? 0, this.messages.at(-1)?.seq ?? 0);
@@ -110,10 +140,12 @@ export class Conversation {
   /**
    * Put messages into their places; return those that are new here.
    *
-   * @param {Message[]} messages in the order of their `seq`
+   * @param {Message[]} messages
    */
   insert(messages) {
-    const fresh = messages.filter((message) => this.find(message.seq) === undefined);
+    // Those that were heard while a page was read may be in it, too; and mine may come before others that are older.
+    const found = new Map(messages.map((message) => [message.seq, message]));
+    const fresh = [...found.values()].filter(({ seq }) => this.find(seq) === undefined).sort((a, b) => a.seq - b.seq);
     const first = fresh[0];
     const last = fresh.at(-1);
     if (first === undefined || last === undefined) return fresh;

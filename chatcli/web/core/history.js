@@ -10,7 +10,7 @@ const CONTEXT = 30; // messages before the one at which a conversation is opened
 const MOST_WAITING = 5000; // live messages that come while the newest page is read
 const MOST_QUOTED = 500; // messages that are known only because others answer them
 
-/** @typedef {{messages: Message[], more: boolean, changes?: NameChange[]}} Page */
+/** @typedef {{of: string, messages: Message[], more: boolean, changes?: NameChange[]}} Page */
 
 /** Reads the history of conversations. One page at a time is read of each. */
 export class History {
@@ -19,12 +19,21 @@ export class History {
   #live = new Map();
   /** @type {Set<Conversation>} */
   #reading = new Set();
-  /** Messages that were asked for one by one; null for those that are not to be had. @type {Map<number, Message | null>} */
+  /**
+   * Messages that were asked for one by one, by conversation and `seq`; null for those that are not to be had there.
+   *
+   * @type {Map<string, Message | null>}
+   */
   #quoted = new Map();
 
   /** @param {Connection} connection */
   constructor(connection) {
     this.#connection = connection;
+  }
+
+  /** Forget what was quoted: numbers mean something else in another log. */
+  forget() {
+    this.#quoted.clear();
   }
 
   /**
@@ -42,6 +51,7 @@ export class History {
    *
    * @param {Conversation} conversation
    * @param {number} [at] `seq` to open it at, LAST_SEQ for the end; without it, at the first unread message
+   * @returns {Promise<string>} how the server writes its name
    */
   async load(conversation, at) {
     conversation.unload();
@@ -51,13 +61,14 @@ export class History {
     const newest = this.#newest(conversation, from === LAST_SEQ ? {} : { after: from - 1, forward: true });
     const before = from === LAST_SEQ ? null : this.#ask(conversation, { before: from, limit: CONTEXT });
     const [page, context] = await Promise.all([newest, before]);
-    if (generation !== conversation.generation) return;
+    if (generation !== conversation.generation) return conversation.of;
     conversation.insert([...(context?.messages ?? []), ...page.messages]);
     conversation.atStart = !(context ?? page).more;
     conversation.atEnd = page.whole;
     conversation.loaded = true;
     addChanges(conversation, context);
     addChanges(conversation, page);
+    return page.of;
   }
 
   /**
@@ -98,11 +109,12 @@ export class History {
    * @returns {Promise<Message | null>}
    */
   async message(conversation, seq) {
-    const known = conversation.find(seq) ?? this.#quoted.get(seq);
+    const key = `${seq} ${conversation.of}`;
+    const known = conversation.find(seq) ?? this.#quoted.get(key);
     if (known !== undefined) return known;
     const { messages } = await this.#ask(conversation, { after: seq - 1, before: seq + 1, limit: 1 });
     const found = messages[0] ?? null;
-    this.#quoted.set(seq, found);
+    this.#quoted.set(key, found);
     const oldest = this.#quoted.keys().next().value;
     if (this.#quoted.size > MOST_QUOTED && oldest !== undefined) this.#quoted.delete(oldest);
     return found;

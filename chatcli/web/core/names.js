@@ -95,6 +95,16 @@ export class Names {
   }
 }
 
+/**
+ * Return whether two names differ only in how they are written.
+ *
+ * @param {string} one
+ * @param {string} other
+ */
+export function isSame(one, other) {
+  return fold(one.normalize("NFKC")) === fold(other.normalize("NFKC"));
+}
+
 /** @param {string} name */
 function fold(name) {
   return name.normalize("NFC").toLowerCase();

@@ -171,7 +171,9 @@ export class Receiver {
       const seq = Math.max(conversation.newest, conversation.notes.at(-1)?.seq ?? 0) + 2 ** -10;
       this.#note(conversation, { seq, at: Date.now(), happened });
     }
-    if (conversation === this.#chat.current) void this.#chat.describe(conversation);
+    const again = happened.what === "joined" && happened.user === this.#chat.me;
+    if (again) this.count();
+    if (conversation === this.#chat.current) void this.#chat.learn(conversation, again);
     this.#chat.emit("room", conversation);
     this.#chat.emit("list", null);
     this.#chat.emit("happened", happened);
@@ -211,11 +213,15 @@ export class Receiver {
 
   async #ask() {
     const { state } = this.#chat;
+    const { cursor, moves } = state;
     try {
       const { conversations } = await this.#connection.request({ t: "unread" });
-      for (const one of state.conversations.values()) one.unread = one.mentions = 0;
-      for (const { of, count, mentions } of conversations) {
-        Object.assign(state.conversation(of), { unread: count, mentions: mentions ?? 0 });
+      if (moves !== state.moves) return this.count();
+      const counts = new Map(conversations.map((/** @type {{of: string}} */ info) => [info.of, info]));
+      for (const of of counts.keys()) state.conversation(of);
+      for (const one of state.conversations.values()) {
+        const { count = 0, mentions = 0, seq = 0 } = counts.get(one.of) ?? {};
+        one.count(count, mentions, Math.max(seq, cursor));
       }
       this.#chat.emit("list", null);
     } catch (error) {

@@ -1,7 +1,7 @@
 /** What is known of the chat: conversations, people, rooms. Frames come in, changes come out; no DOM, no network. */
 
 import { Conversation } from "./conversation.js";
-import { isRoom, MANY } from "./frames.js";
+import { isRoom } from "./frames.js";
 
 export { Conversation };
 
@@ -24,6 +24,8 @@ export class State {
     this.epoch = "";
     /** `seq` of the last frame of the feed: where a lost connection goes on. */
     this.cursor = 0;
+    /** Changes whenever something was read: a count that was asked for before is old. */
+    this.moves = 0;
     /** ms by which the server's clock is ahead of this machine's. */
     this.offset = 0;
   }
@@ -95,10 +97,8 @@ export class State {
     for (const info of infos) {
       const one = this.conversation(info.of);
       if (info.last && info.last.seq > one.newest) one.last = info.last;
-      one.heard = Math.max(one.heard, info.last?.seq ?? 0);
-      one.unread = info.unread ?? 0;
-      one.mentions = info.mentions ?? 0;
       one.read = info.read ?? 0;
+      one.count(info.unread ?? 0, info.mentions ?? 0, info.last?.seq ?? 0);
     }
   }
 
@@ -123,8 +123,8 @@ export class State {
     if (theirs) conversation.heard = Math.max(conversation.heard, message.seq);
     const counts = unheard && message.seq > conversation.read && message.answer === undefined;
     if (counts) {
-      conversation.unread = Math.min(MANY, conversation.unread + 1);
-      if (conversation.isRoom && mentions(message.text, this.me)) conversation.mentions += 1;
+      const mention = conversation.isRoom && mentions(message.text, this.me);
+      conversation.arrived({ seq: message.seq, mention });
       conversation.asked ||= message.choices !== undefined;
     }
     return { conversation, shown, counts };
@@ -149,7 +149,9 @@ export class State {
   readUpTo(conversation, seq, back = false) {
     if (seq <= conversation.read && !back) return false;
     conversation.read = seq;
+    this.moves += 1;
     if (seq >= conversation.newest) {
+      conversation.arrivals = [];
       conversation.unread = conversation.mentions = 0;
       conversation.asked = false;
       return false;

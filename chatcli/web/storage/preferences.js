@@ -58,7 +58,8 @@ export class Preferences extends Emitter {
    * @returns {Level}
    */
   level(of) {
-    return this.values.levels[of] ?? (of.startsWith("#") ? "mentions" : "all");
+    const { levels } = this.values; // "constructor" is a name, too
+    return (Object.hasOwn(levels, of) ? levels[of] : undefined) ?? (of.startsWith("#") ? "mentions" : "all");
   }
 
   /**

@@ -52,6 +52,7 @@ export function furnish(chat, shell) {
  * @param {Happened} happened
  */
 function sentence({ what, room, by = "the server", text = "" }) {
-  const words = DONE[what]?.replace("{by}", () => printableLine(by)).replace("{room}", () => printableLine(room));
+  const template = Object.hasOwn(DONE, what) ? DONE[what] : undefined;
+  const words = template?.replace("{by}", () => printableLine(by)).replace("{room}", () => printableLine(room));
   return words && (text ? `${words}: ${printableLine(text)}` : words);
 }

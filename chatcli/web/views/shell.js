@@ -58,7 +58,7 @@ export class Shell {
     this.root.addEventListener("click", (event) => this.#clicked(event));
     window.addEventListener("popstate", () => void this.#follow());
     chat.on("clock", (offset) => setOffset(offset));
-    chat.on("current", (current) => this.root.classList.toggle("open", current !== null));
+    chat.on("current", (current) => this.#opened(current));
     chat.on("phase", (phase) => phase === "ready" && this.root.isConnected && void this.start());
     this.preferences.on("changed", () => this.#theme());
   }
@@ -96,8 +96,21 @@ export class Shell {
 
   /** Open the conversation that the address names. */
   async #follow() {
-    const at = Number(new URLSearchParams(location.search).get("at")) || undefined;
+    const at = Number(/[?&]at=(\d{1,15})(?:&|$)/.exec(location.search)?.[1]) || undefined;
     await this.#chat.open(conversationOf(location.pathname), at);
+  }
+
+  /**
+   * Have the address name the open conversation, as the server writes it, where something else than the address has
+   * opened or closed it.
+   *
+   * @param {Conversation | null} current
+   */
+  #opened(current) {
+    this.root.classList.toggle("open", current !== null);
+    const of = current?.of ?? null;
+    if (conversationOf(location.pathname) === of) return;
+    history.replaceState(null, "", of === null ? "/" : pathOf(of) + location.search);
   }
 
   /**

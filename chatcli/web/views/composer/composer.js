@@ -324,9 +324,11 @@ export class Composer {
     const say = (/** @type {string} */ changed) => unchanged() && this.#say(changed);
     const done = () => unchanged() && this.#clear();
     const hint = await runLine(text, { chat: this.#chat, conversation, say, done, open: this.#onOpen });
-    if (!unchanged()) return;
-    if (hint === null) this.#clear();
-    else this.hint(hint);
+    if (unchanged()) return hint === null ? this.#clear() : this.hint(hint);
+    const { of } = conversation;
+    if (hint !== null || this.#chat.drafts.get(of).text.trimEnd() !== text) return;
+    this.#chat.drafts.write(of, { text: "" }); // what was done has led elsewhere
+    this.#chat.drafts.keep(of);
   }
 
   async #openAsking() {

@@ -87,6 +87,6 @@ function happenedWords({ room, what, user = "", by = "", text = "" }, me) {
     reason: line && ` (${line})`,
   };
   if (what === "topic") return line ? `${fields["by"]} set the topic: ${line}` : `${fields["by"]} removed the topic`;
-  const [others, own] = HAPPENED[what] ?? ["", ""];
+  const [others, own] = (Object.hasOwn(HAPPENED, what) && HAPPENED[what]) || ["", ""];
   return (user === me ? own : others).replace(/\{(\w+)\}/g, (_, field) => fields[field] ?? "");
 }
