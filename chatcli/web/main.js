@@ -94,7 +94,10 @@ class Page {
 
   /** Load what is needed once somebody is in, and put it together; nobody logs in before. */
   #load() {
-    this.#loading ??= this.#loadNow();
+    this.#loading ??= this.#loadNow().catch((error) => {
+      this.#loading = null; // the next attempt loads it again
+      throw error;
+    });
     return this.#loading;
   }
 

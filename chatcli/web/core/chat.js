@@ -59,6 +59,11 @@ export class Chat extends Emitter {
   #caughtUp = false; // with the feed, and so with what has become of names
   /** A conversation that has yet to be shown. @type {{conversation: Conversation, at?: number, busy: boolean} | null} */
   #opening = null;
+  /** Pending until the conversations are known, or the connection has ended; null then. @type {Promise<void> | null} */
+  #listing = null;
+  #listed = () => {};
+  /** What was read without a connection: `seq` by conversation. @type {Map<string, number>} */
+  #unsentReads = new Map();
 
   /**
    * @param {Connection} connection
@@ -261,6 +266,8 @@ export class Chat extends Emitter {
    */
   async #show(conversation, at, changed) {
     const wanted = at ?? conversation.place?.seq;
+    if (wanted === undefined && this.#listing !== null) await this.#listing; // what is unread is known then
+    if (this.current !== conversation) return conversation.of;
     const held = wanted === LAST_SEQ ? conversation.atEnd : conversation.covers(wanted);
     if (!held && this.phase === "ready") {
       if (conversation.unread) conversation.marker ??= conversation.read;
@@ -365,7 +372,7 @@ export class Chat extends Emitter {
    */
   markRead(conversation, seq) {
     if (seq <= conversation.read) return;
-    this.send({ t: "read", seq, of: conversation.of });
+    if (!this.send({ t: "read", seq, of: conversation.of })) this.#unsentReads.set(conversation.of, seq);
     if (this.state.readUpTo(conversation, seq)) this.#receiver.count();
     this.emit("list", null);
   }
@@ -508,9 +515,22 @@ export class Chat extends Emitter {
   /** @param {Phase} phase */
   #moved(phase) {
     this.#caughtUp = false;
+    this.#listed();
+    if (phase === "ready") this.#await();
     if (phase !== "ready") this.outbox.close();
     if (phase === "refused" && this.reason) this.emit("refused", this.reason);
     this.emit("phase", phase);
+  }
+
+  /** Have conversations that are opened wait for the counts of what is unread. */
+  #await() {
+    const listing = new Promise((/** @type {(none: void) => void} */ resolve) => {
+      this.#listed = () => {
+        if (this.#listing === listing) this.#listing = null;
+        resolve();
+      };
+    });
+    this.#listing = listing;
   }
 
   /** Take in that the feed has caught up: names that have another owner are known. */
@@ -527,6 +547,7 @@ export class Chat extends Emitter {
     this.#codes = {};
     void this.#storage.put("settings", "user", welcome.user);
     if (restored) this.#history.forget();
+    if (restored) this.#unsentReads.clear();
     if (restored && this.current !== null) this.current = this.state.conversation(this.current.of);
     try {
       await this.#loadOutbox();
@@ -535,6 +556,7 @@ export class Chat extends Emitter {
       this.emit("people", null);
       if (this.current !== null && !this.#opening?.busy) await this.open(this.current.of);
     } catch (error) {
+      this.#listed();
       this.failed(error);
     }
   }
@@ -560,6 +582,10 @@ export class Chat extends Emitter {
   async #list() {
     const { conversations } = await this.request({ t: "conversations", limit: MOST_LISTED });
     this.state.list(conversations);
+    const reads = [...this.#unsentReads];
+    this.#unsentReads.clear();
+    for (const [of, seq] of reads) this.markRead(this.state.conversation(of), seq);
+    this.#listed();
     this.emit("list", null);
     this.#receiver.acknowledge();
     const { people } = await this.request({ t: "who", limit: PAGE });

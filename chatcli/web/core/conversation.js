@@ -103,6 +103,7 @@ export class Conversation {
     this.heard = Math.max(this.heard, upto);
     this.arrivals = this.arrivals.filter(({ seq }) => seq > Math.max(upto, this.read));
     this.unread = Math.min(MANY, unread + this.arrivals.length);
+    this.asked &&= this.unread > 0;
     this.mentions = mentions + this.arrivals.filter(({ mention }) => mention).length;
   }
 

@@ -29,7 +29,7 @@ export class Names {
   async load(user) {
     this.#user = user;
     const { told = 0, epoch = "", changes = [] } = (await this.#storage.get("settings", this.#key)) ?? {};
-    Object.assign(this, { told });
+    this.told = told;
     this.#epoch = epoch;
     this.#changes = new Map(changes.map((/** @type {NameChange} */ change) => [fold(change.user), change]));
   }
@@ -85,7 +85,7 @@ export class Names {
   }
 
   get #key() {
-    return `names:${this.#user}`;
+    return `names:${fold(this.#user)}`;
   }
 
   #keep() {

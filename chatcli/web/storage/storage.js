@@ -50,8 +50,8 @@ export class Storage {
   async all(store) {
     const kept = new Map(this.#table(store));
     if (this.#database !== null) {
-      const keys = (await this.#run(store, "readonly", (table) => table.getAllKeys())) ?? [];
-      const values = (await this.#run(store, "readonly", (table) => table.getAll())) ?? [];
+      // In one transaction: between two of them another tab may add something.
+      const [keys, values] = (await this.#run(store, "readonly", both)) ?? [[], []];
       keys.forEach((/** @type {string} */ key, /** @type {number} */ at) => kept.set(key, kept.get(key) ?? values[at]));
     }
     return [...kept].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
@@ -174,6 +174,20 @@ export class Storage {
 function committed(table, request) {
   table.transaction.commit();
   return request;
+}
+
+/**
+ * Return the keys and the values of a store.
+ *
+ * @param {IDBObjectStore} table
+ */
+function both(table) {
+  const [keys, values] = [table.getAllKeys(), table.getAll()];
+  return {
+    get result() {
+      return [keys.result, values.result];
+    },
+  };
 }
 
 /** Return the storage of this origin: one in memory if there is no other, or if it does not open. */

@@ -43,6 +43,7 @@ export class Notices {
 
   #drawNow() {
     const { state, current, phase } = this.#chat;
+    if (!this.#shell.root.isConnected) return; // somebody has left
     let count = 0;
     for (const one of state.listed) {
       const calling = this.#shell.preferences.calling(one);

@@ -13,7 +13,8 @@ export class Watchers {
 
   constructor() {
     this.#channel.onmessage = ({ data }) => this.#receive(data);
-    for (const event of ["focus", "blur", "pagehide"]) window.addEventListener(event, () => this.#tell());
+    for (const event of ["focus", "blur", "pageshow"]) window.addEventListener(event, () => this.#tell());
+    window.addEventListener("pagehide", () => this.#tell(false)); // it may be hidden, or not yet
     document.addEventListener("visibilitychange", () => this.#tell());
     this.#tell();
     this.#channel.postMessage({ ask: true });
@@ -33,8 +34,8 @@ export class Watchers {
     return this.here || this.#others.size > 0;
   }
 
-  #tell() {
-    this.#channel.postMessage({ id: this.#id, here: this.here });
+  #tell(here = this.here) {
+    this.#channel.postMessage({ id: this.#id, here });
   }
 
   /** @param {any} data */

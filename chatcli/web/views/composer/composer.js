@@ -27,6 +27,8 @@ export class Composer {
   #re;
   /** The digit, and the question, whose answer was announced. */
   #announced = "";
+  /** The line that is being done, and its conversation. */
+  #considered = "";
   /** @type {Mentions | null} */
   #mentions = null;
   #text = el("textarea", { rows: 1, autocomplete: "off", oninput: () => this.#changed() });
@@ -318,6 +320,21 @@ export class Composer {
    * @param {Conversation} conversation
    */
   async #consider(text, conversation) {
+    const line = `${conversation.of} ${text}`;
+    if (line === this.#considered) return; // Enter was pressed twice
+    this.#considered = line;
+    try {
+      await this.#considerOnce(text, conversation);
+    } finally {
+      this.#considered = "";
+    }
+  }
+
+  /**
+   * @param {string} text
+   * @param {Conversation} conversation
+   */
+  async #considerOnce(text, conversation) {
     const { runLine } = await import("./commands.js");
     const unchanged = () => conversation === this.#conversation && text === this.#text.value.trimEnd();
     if (!unchanged()) return;

@@ -2,6 +2,7 @@
 
 /** @typedef {Node | string | null | undefined | false} Child */
 
+const WITHOUT_FRAMES = 200; // ms
 const ATTRIBUTES = new Set(["class", "role", "for"]);
 
 /**
@@ -27,27 +28,27 @@ export function el(tag, properties = {}, ...children) {
 }
 
 /**
- * Return a function that calls another at most once a frame of the screen, and not while the page is hidden for long.
+ * Return a function that calls another at most once a frame of the screen; some times a second while the page is hidden.
  *
  * @param {() => void} draw
  */
 export function eachFrame(draw) {
-  let planned = false;
+  let frame = 0;
+  let timer = 0;
+  const run = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    frame = timer = 0;
+    draw();
+  };
   return () => {
-    if (planned) return;
-    planned = true;
-    const run = () => {
-      if (!planned) return;
-      planned = false;
-      draw();
-    };
-    if (document.hidden)
-      setTimeout(run, 200); // no frames come then, but titles and counts are to be right
-    else requestAnimationFrame(run);
+    if (timer) return;
+    frame = requestAnimationFrame(run);
+    // No frames come while the page is hidden, not even one that was asked for just before; but titles and counts are
+    // to be right.
+    timer = setTimeout(run, WITHOUT_FRAMES);
   };
 }
-
-const people = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 /**
  * Return the number, from 0 to 11, of the colour of a name: the same everywhere.
@@ -58,14 +59,4 @@ export function hue(name) {
   let sum = 0;
   for (const character of name.toLowerCase()) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 9973;
   return sum % 12;
-}
-
-/**
- * Return the first character of a name, as people see characters.
- *
- * @param {string} name
- */
-export function initial(name) {
-  for (const { segment } of people.segment(name.replace(/^#/, ""))) return segment.toUpperCase();
-  return "";
 }

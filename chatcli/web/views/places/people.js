@@ -81,6 +81,7 @@ export class People {
       this.#count = count ?? people.length;
       for (const person of people) this.#chat.state.people.set(person.user, person);
     } catch {
+      if (this.#of !== current.of) return;
       this.#members = [];
       this.#count = 0;
     }

@@ -230,12 +230,13 @@ export class Timeline {
 
   #drawLive() {
     const conversation = this.#conversation;
+    clearTimeout(this.#pause);
+    this.#pause = 0;
     if (conversation === null) return;
     const last = this.#stretch.last?.seq ?? 0;
     const waiting = this.#waiting.filter((message) => conversation.find(message.seq));
     this.#waiting = [];
     this.#last = { at: performance.now(), count: waiting.length };
-    this.#pause = 0;
     this.#announcer.count(conversation.of, waiting.filter(({ from }) => from !== this.#chat.me).length);
     this.#scroller.hold(() => {
       for (const message of waiting) if (message.seq < last) this.#stretch.insert(itemOf(message));
