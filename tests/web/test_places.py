@@ -327,3 +327,14 @@ def test_idle(server: WebServer, open_page: OpenPage) -> None:
     assert said() == [{"t": "idle"}]
     page.name_field.press("b")
     assert said() == [{"t": "idle"}, {"t": "idle", "back": True}]
+
+
+def test_missing_room(server: WebServer, open_page: OpenPage) -> None:
+    """The address of a room that does not exist offers to make it, and nothing else."""
+    page = open_page(server, "/nope").come_in("alice")
+    page.says("There is no room #nope that you may see")
+    assert page.page.get_by_role("button", name="Close").count() == 0
+    assert not page.composer.is_visible()
+    press(page, "Join #nope")
+    page.send("it is there now")
+    assert page.page.get_by_role("button", name="Join #nope").count() == 0

@@ -252,7 +252,10 @@ export class Chat extends Emitter {
       }
       if (this.#opening === opening && conversation.loaded) this.#opening = null;
     } catch (error) {
-      this.failed(error);
+      if (!conversation.isRoom || !(error instanceof Refused) || error.code !== "unknown_room")
+        return this.failed(error);
+      conversation.missing = true;
+      this.emit("room", conversation);
     } finally {
       opening.busy = false;
     }
@@ -313,6 +316,7 @@ export class Chat extends Emitter {
     if (conversation.isRoom) {
       const { rooms } = await this.request({ t: "rooms", room: conversation.of });
       conversation.room = rooms[0] ?? null;
+      conversation.missing = false;
       this.emit("room", conversation);
     } else {
       const { people } = await this.request({ t: "who", to: conversation.of });
@@ -481,6 +485,7 @@ export class Chat extends Emitter {
     this.state.invited.delete(room.name);
     const conversation = this.state.conversation(room.name);
     conversation.room = room;
+    conversation.missing = false;
     conversation.read ||= room.last?.seq ?? 0;
     if (room.last) conversation.last = room.last;
     this.emit("list", null);

@@ -61,6 +61,8 @@ export class Conversation {
     this.generation = 0;
     /** @type {RoomInfo | null} */
     this.room = null;
+    /** Whether the server has no such room, or none that I may see. */
+    this.missing = false;
     /** What others have seen. @type {Map<string, Receipt>} */
     this.receipts = new Map();
     /** Answers by the `seq` of their questions; -1 if declined, or withdrawn. @type {Map<number, Message>} */

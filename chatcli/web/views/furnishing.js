@@ -3,6 +3,7 @@
 import { watchIdle } from "./account/idle.js";
 import { listenForKeys } from "./account/keys.js";
 import { Lobby } from "./places/lobby.js";
+import { Missing } from "./places/missing.js";
 import { Notices } from "./account/notices.js";
 import { printableLine } from "./parts/text.js";
 
@@ -30,7 +31,7 @@ const DONE = {
  * @param {Shell} shell
  */
 export function furnish(chat, shell) {
-  shell.main.append(new Lobby(chat, shell).root);
+  shell.main.append(new Lobby(chat, shell).root, new Missing(chat, shell).root);
   listenForKeys(chat, shell);
   watchIdle(chat);
   new Notices(chat, shell);

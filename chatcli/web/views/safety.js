@@ -25,7 +25,7 @@ export async function checkKeys(chat, storage, bars, openDevices) {
   };
   if (keys.length > 1 || tokens.some((/** @type {{scope: string}} */ { scope }) => scope === "recover")) return kept();
   const lives = storage.durable ? "in this browser only" : "as long as this tab";
-  bars.show("kept", `The name ${printableLine(chat.me)} lives ${lives}: if its key is lost, so is the name.`, [
+  bars.show("kept", `The name ${printableLine(chat.me)} lives ${lives}.`, [
     ["Keep the name…", openDevices],
     ["Not now", kept],
   ]);

@@ -37,10 +37,12 @@ export class Status {
    */
   notice(text, failed = false) {
     const close = () => node.remove();
+    const words = el("span", {}, printable(text));
+    for (const other of this.#notices.children) if (other.firstChild?.textContent === words.textContent) other.remove();
     const node = el(
       "p",
       { class: failed ? "notice failed" : "notice" },
-      printable(text),
+      words,
       el("button", { type: "button", "aria-label": "Close", onclick: close }, "✕"),
     );
     this.#notices.append(node);

@@ -21,7 +21,7 @@ export class Header {
   #draw = eachFrame(() => this.#drawNow());
   #title = el("h1", { dir: "auto" });
   #about = el("p", { class: "about", dir: "auto" });
-  #join = el("button", { type: "submit", class: "join", hidden: true, onclick: () => void this.#enter() });
+  #join = el("button", { type: "submit", class: "join", hidden: true, onclick: () => void this.#enter() }, "Join");
   #search;
   #people;
   #more;
@@ -71,8 +71,11 @@ export class Header {
     this.#people.hidden = !isRoom;
     label(this.#people, room ? `People: ${room.members}` : "People");
     label(this.#more, `About ${name}`);
-    this.#join.hidden = !isRoom || this.#chat.state.rooms.has(conversation.of) || this.#chat.phase !== "ready";
-    set(this.#join, `Join ${name}`);
+    this.#more.hidden = conversation.missing;
+    this.#people.hidden ||= conversation.missing;
+    this.#join.hidden =
+      conversation.missing || !isRoom || this.#chat.state.rooms.has(conversation.of) || this.#chat.phase !== "ready";
+    label(this.#join, `Join ${name}`);
   }
 
   async #enter() {

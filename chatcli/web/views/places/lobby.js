@@ -13,7 +13,13 @@ export class Lobby {
   #chat;
   #shell;
   #here = el("p", { class: "choices here" });
-  #alone = el("p", { class: "faint here", hidden: true }, "Nobody else is here now.");
+  #alone = el(
+    "p",
+    { class: "faint here", hidden: true },
+    "Nobody else is here now. Others come in at ",
+    el("code", {}, location.origin),
+    ".",
+  );
 
   /**
    * @param {Chat} chat
