@@ -12,7 +12,7 @@ from tests.web.modules import run
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
 from tests.web.speakers import Speaker
-from tests.web.test_places import listed, names
+from tests.web.test_places import listed, names, press
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,23 @@ def test_rejoined(page: ChatPage, bob: Speaker) -> None:
     bob.says("#ops", ["and now"])
     tab.shows("and now")
     assert page.composer.input_value() == tab.composer.input_value() == ""
+
+
+def test_invited_again(page: ChatPage, bob: Speaker) -> None:
+    """Whoever is invited again to a private room sees what is said from then on, and nothing that was said between."""
+    bob.asks("join", room="#plans", kind="private")
+    bob.asks("operate", do="invite", to="ann", room="#plans")
+    press(page, "Accept the invitation to #plans")
+    bob.says("#plans", ["before"])
+    page.shows("before")
+    bob.asks("operate", do="kick", to="ann", room="#plans")
+    page.page.get_by_role("button", name="Join #plans").wait_for()
+    bob.says("#plans", ["secret"])
+    bob.asks("operate", do="invite", to="ann", room="#plans")
+    press(page, "Accept the invitation to #plans")
+    page.page.get_by_role("button", name="Join #plans").wait_for(state="hidden")
+    bob.says("#plans", ["after"])
+    page.has("Bob: before", "Bob: after")
 
 
 def test_command_that_leads_elsewhere(page: ChatPage) -> None:

@@ -56,7 +56,7 @@ export class History {
   async load(conversation, at) {
     conversation.unload();
     const unread = conversation.unread > PAGE - CONTEXT ? conversation.read + 1 : LAST_SEQ;
-    const from = at ?? unread;
+    const from = Math.max(1, Math.floor(at ?? unread)); // a quiet line has a fraction, and none precedes the first
     const { generation } = conversation;
     const newest = this.#newest(conversation, from === LAST_SEQ ? {} : { after: from - 1, forward: true });
     const before = from === LAST_SEQ ? null : this.#ask(conversation, { before: from, limit: CONTEXT });
