@@ -137,6 +137,14 @@ class Page {
   #enter() {
     app.replaceChildren(this.#entrance.root);
     this.#entrance.focus();
+    void this.#showUnsent();
+  }
+
+  /** Show at the entrance what waits to be sent: whoever is kept out sees that it is still there. */
+  async #showUnsent() {
+    if ((await this.#storage.keys("outbox")).length === 0) return;
+    const { showUnsent } = await import("./views/unsent.js");
+    await showUnsent(this.#entrance.unsent, this.#chat, this.#storage);
   }
 
   /**
@@ -168,6 +176,7 @@ class Page {
       app.replaceChildren(shell.root); // which says how it stands with the connection
     } else if (phase === "refused" && !this.#entrance.root.isConnected) {
       app.replaceChildren(this.#entrance.root);
+      void this.#showUnsent();
     }
     if (phase === "ended") this.#guard?.ended();
   }

@@ -312,3 +312,18 @@ def test_no_welcome(open_page: OpenPage, said: Answer) -> None:
         page.page.clock.fast_forward(20_000)
         assert re.search(r"not reached|not understood|Name", page.page.locator("body").inner_text())
         unharmed(page)
+
+
+def test_nobody_asked(open_page: OpenPage) -> None:
+    """That a name was released since is no news to somebody who only reads; other errors without a number are said."""
+
+    def said(frame: Frame) -> list[Frame | str | bytes] | None:
+        if frame["t"] != "ack":
+            return None
+        codes = {"unknown_user": "Nobody is called bob any more.", "storage": "The disk is full."}
+        return [{"t": "error", "code": code, "text": text} for code, text in codes.items()]
+
+    with hostile(said) as server:
+        page = open_page(server).tolerate("WebSocket|ERR_CONNECTION_REFUSED").come_in("ann")
+        page.says("The disk is full.")
+        assert page.page.get_by_text("Nobody is called bob any more.").count() == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tests.support import eventually
 from tests.web.conftest import Join, OpenPage
 from tests.web.page import ChatPage
 from tests.web.servers import WebServer
+from tests.web.speakers import Speaker
 from tests.web.test_bad_days import barriers, in_ops
 
 
@@ -120,3 +122,11 @@ def test_time_is_over(server: WebServer, open_page: OpenPage) -> None:
     bob.page.clock.fast_forward("05:01")
     fate(bob, "Quick?", "The time is over")
     assert bob.article("Quick?").get_by_role("button", name="yes").count() == 0
+
+
+def test_over_and_unread(server: WebServer, open_page: OpenPage) -> None:
+    """A question that nobody has seen before its time was over is unread no more."""
+    ann = open_page(server).come_in("ann")
+    Speaker(server.address, "bob").says("ann", ["Lunch?"], choices=["yes", "no"], seconds=2)
+    eventually(lambda: "bob, 1 unread" in "".join(ann.conversations()))
+    eventually(lambda: ann.unread("bob") == 0)

@@ -74,14 +74,19 @@ class Witness:
         self.on_disk.update(said for said, waits in shown if not waits)
         twice = [said for said, times in Counter(said for said, _ in shown).items() if times > 1]
         if twice:
-            self.faults.append(f"{self.name} sees twice: {twice}")
+            self._complain(f"sees twice: {twice}")
         order: dict[str, list[int]] = defaultdict(list)
         for (author, number), _ in shown:
             order[author].append(number)
         for author, numbers in order.items():
             if numbers != sorted(numbers):
-                self.faults.append(f"{self.name} sees {author} in another order: {numbers}")
+                self._complain(f"sees {author} in another order: {numbers}")
         return [said for said, _ in shown]
+
+    def _complain(self, sentence: str) -> None:
+        """Note a fault, once."""
+        if sentence not in self.faults:
+            self.faults.append(sentence)
 
 
 class Program:
@@ -213,7 +218,10 @@ class Torture:
         for name, count in counts.items():
             numbers = [number for author, number in log if author == name]
             if numbers != list(range(count)):
-                report.faults.append(f"of {name}, {count} were said, and on disk are {numbers}")
+                lost, more = sorted({*range(count)} - {*numbers}), sorted(Counter(numbers) - Counter(range(count)))
+                report.faults.append(
+                    f"of {name}, {count} were said; not on disk: {lost}; too often: {more}; or in disorder"
+                )
         for witness in self._witnesses:
             self._end(witness, log)
         return report
@@ -224,7 +232,7 @@ class Torture:
         shown = witness.look()
         self.report.shown += len(witness.on_disk)
         self.report.looks += witness.looks
-        self.report.faults += witness.faults
+        self.report.faults += [f"{witness.name} {fault}" for fault in witness.faults]
         if lost := witness.on_disk - set(log):
             self.report.faults.append(f"{witness.name} saw on disk what is not: {sorted(lost)}")
         if shown != log[-len(shown) :]:
@@ -273,6 +281,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--kill-every", type=float, default=4, help="seconds")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--pictures", type=Path, help="where to leave what everybody sees in the end if there is a fault"
+    )
     options = parser.parse_args()
     path = chromium.find()
     if path is None:
@@ -282,10 +293,17 @@ def main() -> int:
         server = stack.enter_context(WebServer(folder / "data"))
         browser = stack.enter_context(chromium.launched(path, folder / "browser"))
         witnesses = [_open(browser, server, f"page{number}") for number in range(options.pages)]
-        torture = Torture(server, witnesses, stack.enter_context(in_terminal(server, folder / "terminal")))
+        terminal = stack.enter_context(in_terminal(server, folder / "terminal"))
+        torture = Torture(server, witnesses, terminal)
         with Program(server, folder / "program") as program:
             torture.run(options.seconds, options.kill_every, options.seed)
         report = torture.settle(program=program.count)
+        if report.faults and options.pictures:
+            options.pictures.mkdir(parents=True, exist_ok=True)
+            (options.pictures / "terminal.txt").write_text("\n".join(terminal.lines))
+            for witness in witnesses:
+                witness.page.page.screenshot(path=options.pictures / f"{witness.name}.png")
+                (options.pictures / f"{witness.name}.txt").write_text("\n".join(witness.page.watch.frames))
         for witness in witnesses:
             witness.page.settle()
             report.faults += [f"{witness.name}: {complaint}" for complaint in witness.page.watch.complaints]

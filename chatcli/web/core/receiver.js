@@ -9,6 +9,8 @@
 const ACK_AFTER = 200; // ms in which messages are acknowledged together
 const CLOCK_OFF = 3000; // ms by which this machine's clock may differ from the server's without being called wrong
 const COUNT_AFTER = 300; // ms in which unread counts are asked for once
+const OVER_AFTER = 1100; // ms after the end of a question: the server counts by whole seconds
+const LONGEST_TIMER = 2 ** 31 - 1; // ms
 
 export class Receiver {
   #chat;
@@ -16,6 +18,9 @@ export class Receiver {
   #history;
   #ackTimer = 0;
   #countTimer = 0;
+  /** When questions end that were unread when they came. @type {number[]} */
+  #ends = [];
+  #endTimer = 0;
   #liveSince = Infinity; // when the feed caught up, by this machine's clock
 
   /**
@@ -108,6 +113,7 @@ export class Receiver {
       this.#chat.emit("messages", { conversation, kind: "live", messages: [message] });
     }
     if (counts) this.#chat.emit("arrived", { conversation, message });
+    if (counts && message.until !== undefined) this.#await(message.until);
     this.#chat.emit("list", null);
   }
 
@@ -127,6 +133,8 @@ export class Receiver {
   /** @param {{code: string, text: string, id?: string}} error */
   #error({ code, text, id }) {
     if (id === undefined) {
+      // Only what nobody has asked for has neither an id nor a number: a `read` of somebody whose name is nobody's now.
+      if (code === "unknown_user") return;
       this.#chat.emit("notice", { text, failed: true });
       return;
     }
@@ -203,6 +211,21 @@ export class Receiver {
       this.#ackTimer = 0;
       this.#connection.send({ t: "ack", seq: this.#chat.state.cursor });
     }, ACK_AFTER);
+  }
+
+  /**
+   * Ask for the unread counts when a question is over: it is unread no more.
+   *
+   * @param {number} [until]
+   */
+  #await(until) {
+    const now = this.#chat.now();
+    if (until !== undefined) this.#ends.push(until);
+    else if (this.#ends.some((end) => end < now)) this.count();
+    this.#ends = this.#ends.filter((end) => end >= now);
+    clearTimeout(this.#endTimer);
+    const left = Math.min(...this.#ends) - now + OVER_AFTER;
+    if (left < Infinity) this.#endTimer = setTimeout(() => this.#await(), Math.min(left, LONGEST_TIMER));
   }
 
   /** Ask for the unread counts, soon. */

@@ -98,7 +98,13 @@ export class Storage {
       this.#database !== null &&
       (await this.#run(store, "readwrite", (table) => {
         const asked = table.get(key);
-        asked.onsuccess = () => asked.result === undefined && table.put(value, key);
+        asked.onsuccess = () => {
+          try {
+            if (asked.result === undefined) table.put(value, key);
+          } catch {
+            table.transaction.abort();
+          }
+        };
         return {
           get result() {
             return asked.result ?? value;

@@ -34,6 +34,8 @@ export class Entrance {
   #problem = el("p", { class: "problem", role: "alert", hidden: true });
   #choices = el("p", { class: "choices", hidden: true });
   #join = el("button", { type: "submit", disabled: true }, "Join");
+  /** Where it stands what waits to be sent. */
+  unsent = el("div");
 
   /**
    * @param {Chat} chat
@@ -63,6 +65,7 @@ export class Entrance {
         this.#choices,
         el("p", { class: "actions" }, this.#join, this.#more),
       ),
+      this.unsent,
     );
     this.#more.hidden = codes.link !== undefined;
     chat.on("refused", (refusal) => this.#refused(refusal));

@@ -184,7 +184,8 @@ export class Timeline {
    */
   #reset(conversation, at) {
     const { messages, place } = conversation;
-    const drawn = messages[0]?.seq === this.#stretch.first?.seq && messages.at(-1)?.seq === this.#stretch.last?.seq;
+    const { first, last } = this.#stretch;
+    const drawn = !this.#waiting.length && messages[0]?.seq === first?.seq && messages.at(-1)?.seq === last?.seq;
     this.#waiting = [];
     this.#announcer.listen(false);
     this.#scroller.atEnd = conversation.atEnd;
