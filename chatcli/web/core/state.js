@@ -1,6 +1,7 @@
 /** What is known of the chat: conversations, people, rooms. Frames come in, changes come out; no DOM, no network. */
 
 import { Conversation } from "./conversation.js";
+import { mentions } from "./mentions.js";
 import { isRoom } from "./frames.js";
 
 export { Conversation };
@@ -206,20 +207,4 @@ export class State {
     if (what === "topic" && conversation.room) conversation.room.topic = text ?? "";
     return conversation;
   }
-}
-
-let mentioning = { name: "", pattern: /$^/ };
-
-/**
- * Return whether a text mentions somebody: the name as a word of its own, in any case.
- *
- * @param {string} text
- * @param {string} name
- */
-export function mentions(text, name) {
-  if (mentioning.name !== name) {
-    const escaped = name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-    mentioning = { name, pattern: new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, "iu") };
-  }
-  return mentioning.pattern.test(text.slice(0, 4000));
 }

@@ -1,11 +1,10 @@
 /** The question before the first message to a name that has another owner, or another key. */
 
 import { el } from "./parts/dom.js";
+import { changeSentence } from "./parts/sentences.js";
 import { printable, printableLine } from "./parts/text.js";
-import { shortTime } from "./parts/times.js";
 
 /** @import { Chat } from "../core/chat.js" */
-/** @import { NameChange } from "../core/frames.js" */
 /** @import { Pending } from "../core/outbox.js" */
 
 export class Doubt {
@@ -41,7 +40,7 @@ export class Doubt {
     const name = printableLine(of);
     const wait = held.length === 0 ? "What you write to" : held.length === 1 ? "Your message to" : "Your messages to";
     this.#text.textContent = printable(
-      `${sentence(change)}. ${wait} ${name} ${held.length > 1 ? "wait" : "waits"} until you answer.`,
+      `${changeSentence(change)} ${wait} ${name} ${held.length > 1 ? "wait" : "waits"} until you answer.`,
     );
     const send = () => {
       this.#chat.trust(change);
@@ -52,26 +51,5 @@ export class Doubt {
       el("button", { type: "button", onclick: send }, held.length ? "Send" : `Write to ${name}`),
       held.length ? el("button", { type: "button", onclick: drop }, "Do not send") : "",
     );
-  }
-}
-
-/**
- * Return the sentence about a change, without its full stop: the one of the terminal client.
- *
- * @param {NameChange} change
- */
-export function sentence({ user, what, at, by }) {
-  const name = printableLine(user);
-  const moment = shortTime(at);
-  const operator = !by || by === "operator" ? "an operator" : `the operator ${printableLine(by)}`;
-  switch (what) {
-    case "key":
-      return `${name} added a device (a new key) at ${moment}`;
-    case "recovered":
-      return `${name} has had a new key since ${moment}: ${operator} let them in without the earlier one`;
-    case "released":
-      return `The name ${name} has been nobody's since ${moment}: ${operator} released it`;
-    default:
-      return `${name} has been somebody else since ${moment}: an operator released the name, and it was taken anew`;
   }
 }

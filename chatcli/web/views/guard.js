@@ -1,7 +1,8 @@
 /** What somebody should know about their name, their keys and the server: said in bars over the page. */
 
 import { Bars } from "./parts/bars.js";
-import { Doubt, sentence } from "./doubt.js";
+import { Doubt } from "./doubt.js";
+import { changeSentence } from "./parts/sentences.js";
 import { checkKeys, checkServer } from "./safety.js";
 import { printableLine } from "./parts/text.js";
 import { shortTime } from "./parts/times.js";
@@ -106,7 +107,7 @@ export class Guard {
   renewed(change) {
     if (change.what !== "key") return;
     if (change.user !== this.#chat.me) {
-      this.#chat.emit("notice", { text: `${sentence(change)}.`, failed: false });
+      this.#chat.emit("notice", { text: changeSentence(change), failed: false });
       return;
     }
     const text = `Your name has had one more key since ${shortTime(change.at)}. If that was not you, revoke it.`;

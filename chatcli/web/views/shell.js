@@ -37,7 +37,7 @@ export class Shell {
     this.sidebar = new Sidebar(chat, this.preferences, {
       onOpen: go,
       onBrowse: () => void this.browse(),
-      onMe: () => void import("./account/me.js").then(({ openMe }) => openMe(chat, this)),
+      onMe: () => void import("./account/ownmenu.js").then(({ openOwnMenu }) => openOwnMenu(chat, this)),
     });
     this.composer = new Composer(chat, { onOpen: go });
     this.header = new Header(chat, {
@@ -69,8 +69,8 @@ export class Shell {
     this.#started = true;
     await this.preferences.load();
     await this.#follow();
-    const { furnish } = await import("./furnishing.js");
-    furnish(this.#chat, this);
+    const { startUp } = await import("./startup.js");
+    startUp(this.#chat, this);
   }
 
   /** @type {Questions | null} */

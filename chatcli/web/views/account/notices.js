@@ -1,6 +1,6 @@
 /** Calling somebody who looks elsewhere: the title, the icon of the tab, notifications of the desktop. */
 
-import { mentions } from "../../core/state.js";
+import { mentions } from "../../core/mentions.js";
 import { eachFrame } from "../parts/dom.js";
 import { start } from "../timeline/message.js";
 import { printableLine } from "../parts/text.js";

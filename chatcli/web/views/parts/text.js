@@ -1,5 +1,6 @@
 /** Other people's text as nodes: links, code, and characters that would deceive made visible. All in linear time. */
 
+import { mentionSource } from "../../core/mentions.js";
 import { el } from "./dom.js";
 
 const ORDINARY = /^[\x20-\x7e]*$/;
@@ -213,8 +214,7 @@ function mentioned(text, me) {
   if (text === "") return [];
   if (me === "") return [document.createTextNode(text)];
   if (marking.me !== me) {
-    const name = me.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-    marking = { me, pattern: new RegExp(`(?<![\\p{L}\\p{N}_])(@?${name})(?![\\p{L}\\p{N}_])`, "giu") };
+    marking = { me, pattern: new RegExp(mentionSource(me), "giu") };
   }
   const parts = text.split(marking.pattern);
   return parts

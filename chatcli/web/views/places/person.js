@@ -2,7 +2,7 @@
 
 import { openDialog } from "../parts/dialog.js";
 import { el } from "../parts/dom.js";
-import { levels } from "./levels.js";
+import { levelField } from "./notificationlevel.js";
 import { printableLine } from "../parts/text.js";
 import { duration, fullTime } from "../parts/times.js";
 
@@ -38,7 +38,7 @@ export function openPerson(chat, shell, user) {
   const other = user !== chat.me;
   const dialog = openDialog(printableLine(user), [
     about,
-    levels(shell.preferences, user),
+    levelField(shell.preferences, user),
     el(
       "div",
       { class: "stack" },

@@ -3,7 +3,7 @@
 import { Refused } from "../../core/frames.js";
 import { confirmed, openDialog } from "../parts/dialog.js";
 import { el } from "../parts/dom.js";
-import { levels } from "./levels.js";
+import { levelField } from "./notificationlevel.js";
 import { printable, printableLine } from "../parts/text.js";
 
 /** @import { Chat } from "../../core/chat.js" */
@@ -52,7 +52,7 @@ export function openRoom(chat, shell, conversation) {
     room && el("p", {}, `Owners: ${(room.owners ?? []).map(printableLine).join(", ") || "nobody"}`),
     problem,
     member && topicForm(chat, conversation, attempt),
-    levels(shell.preferences, of),
+    levelField(shell.preferences, of),
     member && inviteForm(chat, of, attempt),
     el(
       "div",

@@ -1,29 +1,12 @@
 /** Quiet lines among messages: names that have another key or owner, and what happened in a room. */
 
 import { el } from "../parts/dom.js";
-import { printableLine } from "../parts/text.js";
-import { dayOf, fullTime, timeOfDay } from "../parts/times.js";
+import { changeSentence, happenedSentence } from "../parts/sentences.js";
+import { fullTime } from "../parts/times.js";
 
 /** @import { Note } from "../../core/conversation.js" */
-/** @import { Happened, Message, NameChange } from "../../core/frames.js" */
+/** @import { Message } from "../../core/frames.js" */
 /** @import { Item } from "./stretch.js" */
-
-/**
- * Sentences about events in rooms, as `chatcli join` says them: about somebody else, about whoever is here.
- *
- * @type {Record<string, [string, string]>}
- */
-const HAPPENED = {
-  kicked: ["{by} has removed {user} from {room}{reason}", "{by} has removed you from {room}{reason}"],
-  banned: ["{by} has banned {user} from {room}{reason}", "{by} has banned you from {room}{reason}"],
-  unbanned: ["{by} lets {user} into {room} again", "{by} lets you into {room} again"],
-  muted: ["{by} has muted {user} in {room}{reason}", "{by} has muted you in {room}{reason}"],
-  unmuted: ["{by} lets {user} write in {room} again", "{by} lets you write in {room} again"],
-  invited: ["{by} invites {user} to {room}", "{by} invites you to {room}"],
-  uninvited: ["{by} has taken back {user}'s invitation to {room}", "{by} has taken back your invitation to {room}"],
-  owner: ["{user} is an owner of {room} now", "You are an owner of {room} now"],
-  disowned: ["{user} is no longer an owner of {room}", "You are no longer an owner of {room}"],
-};
 
 /** @param {Message} message */
 export function itemOf(message) {
@@ -53,40 +36,6 @@ export function withNotes(messages, notes, low, high) {
  * @param {string} me
  */
 export function noteNode(note, me) {
-  const words = note.change ? changeWords(note.change) : note.happened ? happenedWords(note.happened, me) : "";
+  const words = note.change ? changeSentence(note.change) : note.happened ? happenedSentence(note.happened, me) : "";
   return el("p", { class: "note", dir: "auto", "data-seq": String(note.seq), title: fullTime(note.at) }, words);
-}
-
-/**
- * Return the sentence about a name.
- *
- * @param {NameChange} change
- */
-export function changeWords({ user, what, at, by = "" }) {
-  const name = printableLine(user);
-  const moment = dayOf(at) === dayOf(Date.now()) ? timeOfDay(at) : fullTime(at);
-  const operator = by === "" || by === "operator" ? "an operator" : `the operator ${printableLine(by)}`;
-  if (what === "key") return `${name} added a device (a new key) at ${moment}.`;
-  if (what === "recovered")
-    return `${name} has had a new key since ${moment}: ${operator} let them in without the earlier one.`;
-  if (what === "released") return `The name ${name} has been nobody's since ${moment}: ${operator} released it.`;
-  return `${name} has been somebody else since ${moment}: an operator released the name, and it was taken anew.`;
-}
-
-/**
- * @param {Happened} happened
- * @param {string} me
- */
-function happenedWords({ room, what, user = "", by = "", text = "" }, me) {
-  const line = printableLine(text);
-  /** @type {Record<string, string>} */
-  const fields = {
-    user: printableLine(user),
-    by: printableLine(by) || "The server",
-    room: printableLine(room),
-    reason: line && ` (${line})`,
-  };
-  if (what === "topic") return line ? `${fields["by"]} set the topic: ${line}` : `${fields["by"]} removed the topic`;
-  const [others, own] = (Object.hasOwn(HAPPENED, what) && HAPPENED[what]) || ["", ""];
-  return (user === me ? own : others).replace(/\{(\w+)\}/g, (_, field) => fields[field] ?? "");
 }

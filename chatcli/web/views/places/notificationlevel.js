@@ -13,7 +13,7 @@ const PERSON = { all: "All messages", nothing: "Nothing: quiet" };
  * @param {Preferences} preferences
  * @param {string} of
  */
-export function levels(preferences, of) {
+export function levelField(preferences, of) {
   const choices = Object.entries(of.startsWith("#") ? ROOM : PERSON);
   const select = el(
     "select",

@@ -15,7 +15,7 @@ const MOST_TEXT = 500; // characters of an away message
  * @param {Chat} chat
  * @param {Shell} shell
  */
-export function openMe(chat, shell) {
+export function openOwnMenu(chat, shell) {
   const button = (/** @type {string} */ words, /** @type {() => unknown} */ run) =>
     el(
       "button",
