@@ -208,7 +208,7 @@ export function quoteWords(quoted) {
  * @param {number} length
  */
 export function start(text, length) {
-  const line = printableLine(whole(text.slice(0, length * 2)));
+  const line = printableLine(whole(text.slice(0, length * 2)).replace(/\s*\n\s*/g, " "));
   return line.length > length || text.length > length * 2 ? `${whole(line.slice(0, length))}…` : line;
 }
 
