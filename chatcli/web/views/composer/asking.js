@@ -27,7 +27,13 @@ const OPEN_FOR = /** @type {const} */ ([
  * @param {() => void} onAsked
  */
 export function openAsking(chat, to, text, onAsked) {
-  const question = el("textarea", { rows: 2, required: true, value: text, "aria-label": "Question" });
+  const question = el("textarea", {
+    rows: 2,
+    required: true,
+    value: text,
+    "aria-label": "Question",
+    placeholder: "Question",
+  });
   const choices = el("ol", { class: "choices-form" });
   const seconds = el("select", {}, ...OPEN_FOR.map(([words, value]) => el("option", { value: String(value) }, words)));
   const problem = el("p", { class: "problem", role: "alert" });

@@ -184,7 +184,7 @@ class Search {
  * @returns {(Node | string)[]}
  */
 export function excerpt(text, query) {
-  const line = printableLine(text);
+  const line = printableLine(text.replace(/\s*\n\s*/g, " "));
   const words = query.match(/[\p{L}\p{N}_]+/gu) ?? [];
   if (words.length === 0) return [line.slice(0, SHOWN)];
   const pattern = new RegExp(`(?<![\\p{L}\\p{N}_])(${words.join("|")})`, "giu");
