@@ -123,6 +123,7 @@ class Page {
     if (again !== undefined) history.replaceState(null, "");
     if (again === undefined && typeof user === "string" && (codes.link === undefined || codes.name === user)) {
       await this.#load();
+      this.#entrance.open();
       await this.#chat.login(user, { link: codes.link });
       return;
     }

@@ -14,6 +14,7 @@ from tests.web.chromium import Watch, settle
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
+_JOIN: Final = re.compile("^Join(ing…)?$")
 _COMPOSER: Final = re.compile(r"^Message to (.+)$")
 _TIME: Final = re.compile(r"^(.+?), \d\d:\d\d: ", re.DOTALL)
 _UNREAD: Final = re.compile(r", (\d+) unread")
@@ -79,8 +80,8 @@ class ChatPage:
 
     @property
     def join_button(self) -> Locator:
-        """The button beside it."""
-        return self.page.get_by_role("button", name="Join", exact=True)
+        """The button beside it, also while the server is asked."""
+        return self.page.get_by_role("button", name=_JOIN)
 
     def ask_for(self, name: str) -> None:
         """Ask for a name, which may be refused."""

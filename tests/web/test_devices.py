@@ -58,17 +58,21 @@ def test_another_browser(server: WebServer, open_page: OpenPage) -> None:
     dialog = keep(page)
     address, _ = add_device(dialog)
     assert address.startswith(f"{server.url}/#")
+    dialog.get_by_text("This address works on this machine only.").wait_for()
+    assert dialog.get_by_role("img", name="QR code of the address").count() == 0
     other = open_page(server, address.removeprefix(server.url))
     assert other.name_field.input_value() == "ann+b"
     other.join_button.click()
     other.join_button.wait_for(state="detached")
+    page.says("Your name has had one more key since")
     devices = dialog.get_by_role("list", name="Devices").get_by_role("listitem")
     expect(devices).to_have_count(2)
     assert devices.filter(has_text="(this browser)").count() == 1
+    other.page.wait_for_timeout(300)
+    assert other.page.get_by_text("Your name has had one more key").count() == 0, "it knows of itself"
     dialog.get_by_role("button", name="Revoke").click()
     dialog.get_by_role("button", name="Revoke", exact=True).click()
     expect(devices).to_have_count(1)
-    page.says("Your name has had one more key since")
     bar = other.page.get_by_role("region", name="Notice").filter(has_text="The key of this device was revoked.")
     bar.get_by_role("button", name="Come in again").click()
     other.says("This browser is no device of ann+b any more.")

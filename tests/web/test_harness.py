@@ -47,7 +47,7 @@ def test_what_goes_wrong(server: WebServer, open_page: OpenPage, script: str, se
 def test_server_looked_into(tmp_path: Path, open_page: OpenPage) -> None:
     """A server in the test's process will do, too."""
     with ThreadServer(tmp_path / "data") as server:
-        expect(open_page(server).join_button).to_be_enabled()  # when all of it is loaded
+        expect(open_page(server).join_button).to_have_attribute("aria-busy", "false")  # when all of it is loaded
 
 
 def test_people(server: WebServer, open_page: OpenPage) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support import chatcli, eventually
 from tests.web.conftest import Join, OpenPage, Serve
@@ -50,6 +50,40 @@ def test_bad_names(server: WebServer, open_page: OpenPage, wrong: str, sentence:
     assert sentence in alert.inner_text()
     expect(page.name_field).to_be_focused()
     page.come_in("ann")
+
+
+def test_no_name(server: WebServer, open_page: OpenPage) -> None:
+    """The page says what is missing."""
+    page = open_page(server)
+    page.name_field.press("Enter")
+    page.says("Choose a name first.")
+    expect(page.name_field).to_be_focused()
+
+
+def test_new_after_all(server: WebServer, open_page: OpenPage) -> None:
+    """Whoever has said that they have a name can take that back."""
+    page = open_page(server)
+    page.page.get_by_role("button", name="I have a name here").click()
+    page.page.get_by_role("textbox", name="Code from another device").fill("bazu")
+    page.page.get_by_role("button", name="I am new here").click()
+    page.page.get_by_role("textbox", name="Code from another device").wait_for(state="hidden")
+    page.page.get_by_role("button", name="I have a name here").wait_for()
+    page.come_in("ann")
+
+
+def test_early_enter(server: WebServer, open_page: OpenPage) -> None:
+    """A name that is entered while the rest of the page is being loaded is asked for as soon as it is."""
+    page = open_page(server)
+    held: list[Route] = []
+    page.page.route("**/views/shell.js", lambda route: held.append(route))  # noqa: PLW0108 (Playwright marks it)
+    page.reload()
+    page.name_field.fill("ann")
+    page.name_field.press("Enter")
+    page.page.get_by_role("button", name="Joining…").wait_for()
+    eventually(lambda: page.join_button.count() == 1 and len(held) == 1)
+    held[0].continue_()
+    page.join_button.wait_for(state="detached")
+    assert name(page) == "ann"
 
 
 def test_invitation_typed(serve: Serve, open_page: OpenPage) -> None:
@@ -193,7 +227,7 @@ def test_codes_for_an_open_page(server: WebServer, open_page: OpenPage) -> None:
 def test_server_away(server: WebServer, open_page: OpenPage) -> None:
     """A name that is asked for while no server answers is there as soon as it does."""
     page = open_page(server).tolerate("WebSocket|ERR_CONNECTION")
-    expect(page.join_button).to_be_enabled()  # as soon as the rest of the page is loaded
+    expect(page.join_button).to_have_attribute("aria-busy", "false")  # as soon as the rest of the page is loaded
     server.kill()
     page.ask_for("ann")
     page.says("The server is not reached")

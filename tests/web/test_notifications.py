@@ -134,7 +134,7 @@ def test_levels(server: WebServer, open_page: OpenPage) -> None:
     ):
         looks(page, looked=True)
         page.page.get_by_role("button", name="About #ops").click()
-        page.page.get_by_label("What may call you here").select_option(level)
+        page.page.get_by_label("Notify me about").select_option(level)
         page.page.keyboard.press("Escape")
         looks(page, looked=False)
         bob.say(text)

@@ -13,10 +13,14 @@ import { printable, printableLine } from "./parts/text.js";
  * @typedef {{name?: string, invite?: string, link?: string, pin?: string}} Codes
  */
 
+const HAVE = "I have a name here";
+const NEW = "I am new here";
+
 export class Entrance {
   #chat;
   #codes;
   #submitted;
+  #durable;
   #name = field("name", "username");
   #invite = field("invite", "off");
   #inviteRow = el("p", { hidden: true }, el("label", { for: "invite" }, "Invitation"), this.#invite);
@@ -29,11 +33,14 @@ export class Entrance {
     el("span", { class: "faint hint" }, "In a terminal ", el("code", {}, "chatcli key link"), " prints one; "),
     el("span", { class: "faint hint" }, "in another browser it is under Devices. A recovery token will do, too."),
   );
-  #more = el("button", { type: "button", class: "link", onclick: () => this.#askForLink() }, "I have a name here");
+  #more = el("button", { type: "button", class: "link", onclick: () => this.#turn() }, HAVE);
   #lead = el("p", { class: "lead" });
   #problem = el("p", { class: "problem", role: "alert", hidden: true });
   #choices = el("p", { class: "choices", hidden: true });
-  #join = el("button", { type: "submit", disabled: true }, "Join");
+  #join = el("button", { type: "submit" }, "Join");
+  #loaded = false;
+  /** Whether a name is asked for, now or as soon as the rest of the page is loaded. */
+  #busy = false;
   /** Where it stands what waits to be sent. */
   unsent = el("div");
 
@@ -49,6 +56,7 @@ export class Entrance {
     this.#codes = codes;
     this.#submitted = onSubmit;
     this.#name.value = codes.name ?? "";
+    this.#durable = durable;
     this.#lead.textContent = lead(codes, durable);
     this.root = el(
       "main",
@@ -68,6 +76,7 @@ export class Entrance {
       this.unsent,
     );
     this.#more.hidden = codes.link !== undefined;
+    this.#wait(false);
     chat.on("refused", (refusal) => this.#refused(refusal));
     chat.on("phase", (phase) => this.#moved(phase));
   }
@@ -79,11 +88,15 @@ export class Entrance {
 
   /** Let people in: what comes after the entrance is loaded. */
   open() {
-    this.#join.disabled = false;
+    this.#loaded = true;
+    this.#wait(this.#busy);
+    if (this.#busy) this.#ask();
   }
 
   /** Say that nobody gets in, as what comes after the entrance could not be loaded. */
   close() {
+    this.#wait(false);
+    this.#join.disabled = true;
     this.#say("The server is not reached. Load the page again.");
   }
 
@@ -107,18 +120,50 @@ export class Entrance {
   #submit(event) {
     event.preventDefault();
     const name = this.#name.value.trim().replace(/^@/, "");
-    if (name === "") return this.#name.focus();
+    if (this.#busy || this.#join.disabled) return;
     this.#problem.hidden = this.#choices.hidden = true;
-    this.#join.disabled = true;
-    this.#submitted(name, {
+    if (name === "") {
+      this.#say("Choose a name first.");
+      return this.#name.focus();
+    }
+    this.#wait(true);
+    if (this.#loaded) this.#ask();
+  }
+
+  /** Ask the server for the name that stands there. */
+  #ask() {
+    this.#submitted(this.#name.value.trim().replace(/^@/, ""), {
       invite: this.#invite.value.trim() || this.#codes.invite,
       link: this.#link.value.trim() || this.#codes.link,
     });
   }
 
+  /**
+   * Say on the button that a name is asked for, or no more.
+   *
+   * @param {boolean} busy
+   */
+  #wait(busy) {
+    this.#busy = busy;
+    this.#join.ariaBusy = String(busy || !this.#loaded);
+    this.#join.textContent = busy ? "Joining…" : "Join";
+  }
+
+  /** Ask for a code, or no more. */
+  #turn() {
+    if (this.#linkRow.hidden) return this.#askForLink();
+    this.#linkRow.hidden = this.#problem.hidden = this.#choices.hidden = true;
+    this.#link.value = "";
+    this.#codes = { ...this.#codes, link: undefined };
+    this.#more.textContent = HAVE;
+    this.#lead.textContent = lead(this.#codes, this.#durable);
+    this.#name.focus();
+  }
+
   #askForLink() {
     this.#linkRow.hidden = false;
-    this.#more.hidden = true;
+    this.#more.hidden = false;
+    this.#more.textContent = NEW;
     this.#problem.hidden = this.#choices.hidden = true;
     this.#lead.textContent = "Come in under your name: this browser becomes one more of your devices.";
     (this.#name.value === "" ? this.#name : this.#link).focus();
@@ -126,10 +171,9 @@ export class Entrance {
 
   /** @param {Phase} phase */
   #moved(phase) {
-    if (phase === "connecting") this.#join.disabled = true;
     if (phase === "waiting") this.#say("The server is not reached. It is tried again and again until it is.");
     if (phase === "ended") {
-      this.#join.disabled = false;
+      this.#wait(false);
       this.#say(this.#chat.reason?.message ?? "");
     }
   }
@@ -145,18 +189,18 @@ export class Entrance {
     const { code, names } = refusal;
     const name = printableLine(this.#name.value.trim() || this.#chat.me);
     const linked = this.#codes.link !== undefined || this.#link.value.trim() !== "";
-    this.#join.disabled = false;
+    this.#wait(false);
     this.#name.value ||= this.#chat.me;
     if (code === "name_taken" && this.#chat.state.me !== "") {
       this.#say(
         `This browser is no device of ${name} any more. Come in with a code from one that is, or under another name.`,
       );
-      this.#more.textContent = `I am ${name}`;
+      this.#offerCode(name);
     } else if (code === "name_taken") {
       this.#say(
         `${name} is taken. Choose another name; or, if it is yours, come in with a code from a device that has it.`,
       );
-      this.#more.textContent = `I am ${name}`;
+      this.#offerCode(name);
     } else if (code === "bad_code" && linked) {
       this.#codes = { ...this.#codes, link: undefined };
       this.#askForLink();
@@ -169,6 +213,11 @@ export class Entrance {
     if (code === "invitation_required" || (code === "bad_code" && !linked)) this.#inviteRow.hidden = false;
     this.#offer(names);
     this.#focusField(code);
+  }
+
+  /** @param {string} name that may be theirs */
+  #offerCode(name) {
+    if (this.#linkRow.hidden) this.#more.textContent = `I am ${name}`;
   }
 
   /** @param {string} code */
@@ -184,7 +233,7 @@ export class Entrance {
     const buttons = names.map((name) =>
       el("button", { type: "button", onclick: () => this.submit(name) }, printableLine(name)),
     );
-    this.#choices.replaceChildren("Free is ", ...buttons);
+    this.#choices.replaceChildren(...buttons, names.length === 1 ? "is free" : "are free");
     this.#choices.hidden = names.length === 0;
   }
 }

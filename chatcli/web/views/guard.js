@@ -3,7 +3,7 @@
 import { Bars } from "./parts/bars.js";
 import { Doubt } from "./doubt.js";
 import { changeSentence } from "./parts/sentences.js";
-import { checkKeys, checkServer } from "./safety.js";
+import { checkKeys, checkServer, isOwnKey } from "./safety.js";
 import { printableLine } from "./parts/text.js";
 import { shortTime } from "./parts/times.js";
 
@@ -110,6 +110,16 @@ export class Guard {
       this.#chat.emit("notice", { text: changeSentence(change), failed: false });
       return;
     }
+    const warn = () => this.#warn(change);
+    void isOwnKey(this.#chat, this.#identity, change).then((own) => own || warn(), warn);
+  }
+
+  /**
+   * Say that somebody has given the person's name one more key.
+   *
+   * @param {NameChange} change
+   */
+  #warn(change) {
     const text = `Your name has had one more key since ${shortTime(change.at)}. If that was not you, revoke it.`;
     const look = () => (this.#bars.hide("key"), this.openDevices());
     this.#bars.show(

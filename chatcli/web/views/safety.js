@@ -3,8 +3,12 @@
 import { printableLine } from "./parts/text.js";
 
 /** @import { Chat } from "../core/chat.js" */
+/** @import { NameChange } from "../core/frames.js" */
+/** @import { Identity } from "../storage/identity.js" */
 /** @import { Storage } from "../storage/storage.js" */
 /** @import { Bars } from "./parts/bars.js" */
+
+const SAME = 2000; // ms between a key and the change that it made: one login, by the server's clock
 
 /**
  * Say that the name lives in this browser only, until it does not, or somebody has heard it.
@@ -29,6 +33,19 @@ export async function checkKeys(chat, storage, bars, openDevices) {
     ["Keep the name…", openDevices],
     ["Not now", kept],
   ]);
+}
+
+/**
+ * Return whether the key that a name has got is that of this browser, of which nobody here need be warned.
+ *
+ * @param {Chat} chat
+ * @param {Identity} identity
+ * @param {NameChange} change
+ */
+export async function isOwnKey(chat, { fingerprint }, { at }) {
+  /** @type {{keys: {fingerprint: string, since: number}[]}} */
+  const { keys } = await chat.request({ t: "keys" });
+  return keys.some((key) => key.fingerprint === fingerprint && Math.abs(key.since - at) < SAME);
 }
 
 /**

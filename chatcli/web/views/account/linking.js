@@ -38,9 +38,17 @@ function show(place, chat, code, until, again) {
   const left = el("p", { class: "faint" });
   // The server's clock may differ from this one: a code is good for ten minutes from now.
   const ends = Date.now() + Math.min(Math.max(until - Date.now(), 60_000), 600_000);
-  const address = copyable("In another browser, open this address, or scan it:", url);
+  const address = copyable(
+    isLoopback(location.hostname)
+      ? "In another browser, open this address:"
+      : "In another browser, open this address, or scan it:",
+    url,
+  );
   place.replaceChildren(address, copyable("In a terminal:", command), left);
-  void import("./qr.js").then(({ drawQr }) => address.append(drawQr(url, "QR code of the address"))).catch(() => {});
+  if (isLoopback(location.hostname))
+    address.append(el("p", { class: "faint" }, "This address works on this machine only."));
+  else
+    void import("./qr.js").then(({ drawQr }) => address.append(drawQr(url, "QR code of the address"))).catch(() => {});
   const tick = () => {
     if (!place.isConnected) return;
     const seconds = Math.ceil((ends - Date.now()) / 1000);
@@ -56,6 +64,15 @@ function show(place, chat, code, until, again) {
     setTimeout(tick, 1000);
   };
   tick();
+}
+
+/**
+ * Return whether a name or an address leads to the machine itself, on whichever it is used.
+ *
+ * @param {string} host
+ */
+export function isLoopback(host) {
+  return /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost\.?)$/.test(host);
 }
 
 /**

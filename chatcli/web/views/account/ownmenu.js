@@ -35,7 +35,7 @@ export function openOwnMenu(chat, shell) {
       { class: "stack" },
       ...(shell.devices ? [button("Devices…", shell.devices)] : []),
       button("Preferences…", async () => (await import("./settings.js")).openSettings(chat, shell)),
-      button("Keys…", () => shell.help()),
+      ...(matchMedia("(pointer: coarse)").matches ? [] : [button("Keyboard…", () => shell.help())]),
       button("Leave", () => leave(chat, shell)),
     ),
   ]);

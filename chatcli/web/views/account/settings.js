@@ -76,7 +76,7 @@ function desktop({ preferences }) {
       el(
         "p",
         { class: "faint" },
-        "The desktop can tell you of direct messages, mentions and questions while you look elsewhere.",
+        "This device can tell you of direct messages, mentions and questions while you look elsewhere.",
       ),
       el("p", { role: "status" }, words),
       permission === "granted" || permission === "default"

@@ -53,6 +53,8 @@ export class Composer {
       this.#reply,
       el("div", { class: "row" }, this.#ask, this.#text, this.#send),
     );
+    // Pressed by a finger, the button leaves the focus where it is: without it the keyboard would close.
+    this.#send.addEventListener("mousedown", (event) => event.preventDefault());
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("beforeinput", (event) => this.#bound(event));
     this.#text.addEventListener("blur", () => this.#mentions?.close());

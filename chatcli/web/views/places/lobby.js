@@ -33,7 +33,11 @@ export class Lobby {
       { class: "lobby", hidden: true, "aria-label": "Begin" },
       el("h1", {}, "chatcli"),
       el("p", {}, "Open a conversation at the side, or begin one:"),
-      el("p", {}, el("button", { type: "submit", onclick: () => void shell.browse() }, "Find or make a room")),
+      el(
+        "p",
+        { class: "make" },
+        el("button", { type: "submit", onclick: () => void shell.browse() }, "Find or make a room"),
+      ),
       el("h2", { class: "here-now" }, "Here now"),
       this.#here,
       this.#alone,

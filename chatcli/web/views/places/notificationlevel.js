@@ -20,5 +20,5 @@ export function levelField(preferences, of) {
     { id: "level", onchange: () => void preferences.setLevel(of, /** @type {Level} */ (select.value)) },
     ...choices.map(([value, words]) => el("option", { value, selected: value === preferences.level(of) }, words)),
   );
-  return el("p", { class: "fields" }, el("label", { for: "level" }, "What may call you here"), select);
+  return el("p", { class: "fields" }, el("label", { for: "level" }, "Notify me about"), select);
 }

@@ -10,10 +10,11 @@ import { printable, printableLine } from "../parts/text.js";
 
 const MOST = 200; // rooms, or people, that are shown at once; typing filters the others
 const MOST_PEOPLE = 500;
+/** How the kinds of rooms are called, and what they mean. @type {Record<string, [string, string]>} */
 const KINDS = {
-  open: "Open: everyone may enter and read",
-  private: "Private: by invitation",
-  announcement: "Announcements: owners write, everyone reads",
+  open: ["Open", "Everyone may enter, read and write."],
+  private: ["Private", "Only those who are invited may enter."],
+  announcement: ["Announcements", "Owners write, everyone reads."],
 };
 
 /**
@@ -107,12 +108,18 @@ class Rooms {
     const kind = el(
       "select",
       { id: "new-kind" },
-      ...Object.entries(KINDS).map(([value, words]) => el("option", { value }, words)),
+      ...Object.entries(KINDS).map(([value, [words]]) => el("option", { value }, words)),
     );
+    const about = el("p", { class: "faint", id: "about-kind" });
+    const explain = () => (about.textContent = KINDS[kind.value]?.[1] ?? "");
+    kind.setAttribute("aria-describedby", about.id);
+    kind.addEventListener("change", explain);
+    explain();
+    const problem = el("p", { class: "problem", role: "alert", hidden: true });
     const create = (/** @type {Event} */ event) => {
       event.preventDefault();
       const room = name.value.trim();
-      void this.#try(() => this.#chat.join(room.startsWith("#") ? room : `#${room}`, kind.value));
+      void this.#try(() => this.#chat.join(room.startsWith("#") ? room : `#${room}`, kind.value), problem);
     };
     return el(
       "details",
@@ -123,8 +130,10 @@ class Rooms {
         { class: "fields", onsubmit: create },
         el("label", { for: "new-room" }, "Name of the room"),
         name,
-        el("label", { for: "new-kind" }, "Kind, which stays"),
+        problem,
+        el("label", { for: "new-kind" }, "Kind (cannot be changed later)"),
         kind,
+        about,
         el("p", {}, el("button", { type: "submit" }, "Create")),
       ),
     );
@@ -139,17 +148,18 @@ class Rooms {
    * Open what a request brings, or say why it does not.
    *
    * @param {() => Promise<string>} ask
+   * @param {HTMLElement} [problem] where the reason stands
    */
-  async #try(ask) {
-    this.#problem.hidden = true;
+  async #try(ask, problem = this.#problem) {
+    this.#problem.hidden = problem.hidden = true;
     try {
       const of = await ask();
       this.dialog.close();
       this.#options.onOpen(of);
     } catch (error) {
       if (!(error instanceof Refused)) return;
-      this.#problem.textContent = printable(error.message);
-      this.#problem.hidden = false;
+      problem.textContent = printable(error.message);
+      problem.hidden = false;
     }
   }
 

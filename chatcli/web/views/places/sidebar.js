@@ -37,7 +37,7 @@ export class Sidebar {
     type: "text",
     autocomplete: "off",
     spellcheck: false,
-    placeholder: "Room or person",
+    placeholder: "#room or person",
     "aria-label": "Open a room or a person",
   });
   #me = el("button", { type: "button", class: "me" });

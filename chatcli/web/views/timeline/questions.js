@@ -170,10 +170,11 @@ export class Questions {
       return [
         this.#chat.phase === "ready" ? "Sending your answer…" : "Your answer is sent as soon as the server is back.",
       ];
-    if (message.until === undefined) return [state === "mine" ? "Nobody has answered yet." : ""];
+    const none = state === "mine" ? "Nobody has answered yet." : "";
+    if (message.until === undefined) return [none];
     shown.left = document.createTextNode("");
     shown.left.data = this.#left(message.until);
-    return [shown.left];
+    return [none && `${none} `, shown.left];
   }
 
   /**

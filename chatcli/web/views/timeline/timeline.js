@@ -4,6 +4,7 @@ import { LAST_SEQ } from "../../core/frames.js";
 import { Active } from "./active.js";
 import { Announcer } from "./announcer.js";
 import { eachFrame, el } from "../parts/dom.js";
+import { Empty } from "./empty.js";
 import { Jumps } from "./jumps.js";
 import { messageHead, messageNode, pendingNode } from "./message.js";
 import { itemOf, noteNode, withNotes } from "./notes.js";
@@ -37,11 +38,13 @@ export class Timeline {
     (item) => this.#node(item),
     (message) => messageHead(message, this.#conversation?.of ?? ""),
   );
+  #empty = new Empty();
   #pending = el("div", { class: "pending-list", "aria-live": "off" });
   #log = el(
     "div",
     { class: "log", role: "log", tabIndex: 0, "aria-label": "Messages" },
     this.#stretch.root,
+    this.#empty.root,
     this.#pending,
   );
   #receipts = new ReceiptLine(this.#stretch);
@@ -92,6 +95,7 @@ export class Timeline {
       else if (kind === "live") this.#live(messages);
       else this.#more(conversation, kind, messages);
     });
+    chat.on("room", (conversation) => open(conversation) && this.#moved());
     chat.on("note", (conversation) => open(conversation) && this.#draw());
     chat.on("pending", ({ conversation, pending, gone }) => {
       if (!open(conversation)) return;
@@ -146,6 +150,7 @@ export class Timeline {
     if (this.#log.scrollTop < NEAR && !conversation.atStart) void this.#chat.older();
     if (!conversation.atEnd && this.#scroller.rest < NEAR) void this.#chat.newer();
     this.#jumps.draw(this.#conversation);
+    this.#empty.draw(conversation, this.#chat);
     this.#reading.look();
   }
 
@@ -173,6 +178,7 @@ export class Timeline {
     this.#conversation = conversation;
     this.#waiting = [];
     this.#stretch.clear();
+    this.#empty.draw(null, this.#chat);
     this.#jumps.reset();
     this.#drawPending();
     this.#jumps.draw(null);
@@ -326,6 +332,7 @@ export class Timeline {
     const conversation = this.#conversation;
     const waiting = conversation === null ? [] : this.#chat.outbox.to(conversation.of);
     if (waiting.length === 0 && !this.#pending.hasChildNodes()) return;
+    if (waiting.length > 0) this.#empty.draw(null, this.#chat);
     const nodes = waiting.map((pending) =>
       pendingNode(pending, {
         retry: () => this.#chat.retry(pending.id),
