@@ -8,6 +8,8 @@ import { answerTo, readFrame } from "./validate.js";
 /** @import { Frame, Welcome } from "../core/frames.js" */
 
 const FIRST_DELAY = 500; // ms until the first attempt to come back
+const SOON = 60_000; // ms without a connection in which a server starts anew, mostly,
+const LONGEST_SOON = 5000; // ms, so that it is tried often
 const LONGEST_DELAY = 30_000; // ms; a laptop that wakes up does not wait: see `wake`
 const LONGEST_UNSEEN = 120_000; // ms, while nobody looks at the page
 const WELCOME_WITHIN = 15_000; // ms from an attempt on, after which it has failed
@@ -61,6 +63,7 @@ export class Connection extends Emitter {
   #n = 0;
   #failures = 0;
   #startedAt = 0;
+  #lostAt = 0;
   #heardAt = 0;
   /** @type {number | undefined} */
   #deadline;
@@ -308,10 +311,14 @@ export class Connection extends Emitter {
     // A server that welcomes and closes at once is not to be called again and again without a pause.
     if (this.phase === "ready" && Date.now() - this.#welcomedAt > LASTED) this.#failures = 0;
     this.#drop(socket);
-    const longest = this.unseen ? LONGEST_UNSEEN : LONGEST_DELAY;
+    const now = Date.now();
+    if (this.#failures === 0) this.#lostAt = now;
+    if (this.phase === "connecting" && this.reason?.code === "stopping") this.reason = null; // it has stopped by now
+    const seen = now - this.#lostAt < SOON ? LONGEST_SOON : LONGEST_DELAY;
+    const longest = this.unseen ? LONGEST_UNSEEN : seen;
     const delay = Math.min(longest, FIRST_DELAY * 2 ** this.#failures) * (0.5 + Math.random() / 2);
     this.#failures += 1;
-    this.retryAt = Date.now() + delay;
+    this.retryAt = now + delay;
     this.#retry = setTimeout(() => this.start(), delay);
     this.#move("waiting");
   }

@@ -140,10 +140,14 @@ export class Shell {
     openSearch(this.#chat, { onOpen: (of, at) => this.go(of, at) });
   }
 
-  /** Go anywhere by the first letters of a name. */
-  async switcher() {
+  /**
+   * Go anywhere by the first letters of a name.
+   *
+   * @param {() => string} typed returns what was written while the switcher was loaded
+   */
+  async switcher(typed) {
     const { openSwitcher } = await import("./places/switcher.js");
-    openSwitcher(this.#chat, { onOpen: (of) => this.go(of) });
+    openSwitcher(this.#chat, { onOpen: (of) => this.go(of), typed: typed() });
   }
 
   /** Show all keys. */

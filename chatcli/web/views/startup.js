@@ -10,6 +10,8 @@ import { happenedSentence } from "./parts/sentences.js";
 /** @import { Chat } from "../core/chat.js" */
 /** @import { Shell } from "./shell.js" */
 
+const SWITCHER_AFTER = 3000; // ms, by which what is on the screen is there
+
 /**
  * Start all of it.
  *
@@ -21,6 +23,7 @@ export function startUp(chat, shell) {
   listenForKeys(chat, shell);
   watchIdle(chat);
   new Notices(chat, shell);
+  setTimeout(() => void import("./places/switcher.js").catch(() => {}), SWITCHER_AFTER); // one types on after Ctrl K
   chat.on("arrived", ({ conversation }) => {
     // The server tells of this person from now on, too.
     if (conversation.isRoom || chat.state.people.has(conversation.of)) return;

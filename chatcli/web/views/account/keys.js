@@ -52,7 +52,7 @@ function action(event, shell, chat) {
   const { key, altKey, shiftKey } = event;
   const control = event.ctrlKey || event.metaKey;
   if (document.querySelector("dialog[open]")) return null;
-  if (control && !altKey && !shiftKey && key.toLowerCase() === "k") return () => void shell.switcher();
+  if (control && !altKey && !shiftKey && key.toLowerCase() === "k") return () => void openSwitcher(shell);
   if (control) return null;
   if (key === "F6") return () => moveRegion(shell, shiftKey ? -1 : 1);
   if (altKey && (key === "ArrowUp" || key === "ArrowDown"))
@@ -61,6 +61,26 @@ function action(event, shell, chat) {
   if (key === "/") return () => void shell.search();
   if (key === "?") return () => void shell.help();
   return null;
+}
+
+/**
+ * Open the switcher; what is typed until it is there is for it, and not for the field that has the focus.
+ *
+ * @param {Shell} shell
+ */
+async function openSwitcher(shell) {
+  let typed = "";
+  const hold = (/** @type {KeyboardEvent} */ event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) typed += event.key;
+  };
+  window.addEventListener("keydown", hold, { capture: true });
+  try {
+    await shell.switcher(() => typed);
+  } finally {
+    window.removeEventListener("keydown", hold, { capture: true });
+  }
 }
 
 /** @param {HTMLElement} node */

@@ -57,17 +57,21 @@ function box(words, checked, change) {
  */
 function desktop({ preferences }) {
   const root = el("div", {});
+  let refused = false; // some browsers refuse, and still say that they would ask
   const draw = () => {
     const permission = "Notification" in globalThis ? Notification.permission : "missing";
     const on = preferences.values.desktop && permission === "granted";
+    const denied =
+      "This browser does not let this page show notifications. Its settings for this site can change that.";
     const words = {
       missing: "This browser shows no notifications.",
-      denied: "This browser does not let this page show notifications. Its settings for this site can change that.",
+      denied,
       granted: on ? "Notifications are on." : "Notifications are off.",
-      default: "The browser will ask you whether this page may show notifications.",
+      default: refused ? denied : "The browser will ask you whether this page may show notifications.",
     }[permission];
     const turn = async () => {
       const answer = on ? permission : await Notification.requestPermission();
+      refused = answer !== "granted";
       await preferences.set({ desktop: !on && answer === "granted" });
       draw();
       root.querySelector("button")?.focus();

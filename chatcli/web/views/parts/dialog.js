@@ -32,7 +32,10 @@ export function openDialog(title, children, { onClose = () => {}, wide = false }
     onClose();
     // Unless it has gone elsewhere meanwhile, as to what was opened from here.
     const lost = document.activeElement === null || document.activeElement === document.body;
-    if (lost && before instanceof HTMLElement && before.isConnected) before.focus();
+    if (!(before instanceof HTMLElement) || !before.isConnected) return;
+    // A field that got the focus back while the dialog still shut it out has it, and hears no keys: it gets it anew.
+    if (document.activeElement === before) before.blur();
+    if (lost || document.activeElement === document.body) before.focus();
   });
   document.body.append(dialog);
   dialog.showModal();

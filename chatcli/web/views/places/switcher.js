@@ -15,10 +15,10 @@ const MOST = 12; // choices
  * Open the switcher.
  *
  * @param {Chat} chat
- * @param {{onOpen: (of: string) => void}} actions
+ * @param {{onOpen: (of: string) => void, typed: string}} actions `typed`: what was written while this was loaded
  */
-export function openSwitcher(chat, { onOpen }) {
-  new Switcher(chat, onOpen);
+export function openSwitcher(chat, { onOpen, typed }) {
+  new Switcher(chat, onOpen, typed);
 }
 
 class Switcher {
@@ -29,6 +29,8 @@ class Switcher {
   /** @type {Choice[]} */
   #shown = [];
   #at = 0;
+  /** What is done once the dialog has closed: as long as it is there, nothing behind it takes the focus. */
+  #chosen = () => {};
   #list = el("ul", { id: "switcher-list", role: "listbox", "aria-label": "Conversations" });
   #input = el("input", {
     type: "text",
@@ -47,12 +49,16 @@ class Switcher {
   /**
    * @param {Chat} chat
    * @param {(of: string) => void} onOpen
+   * @param {string} typed
    */
-  constructor(chat, onOpen) {
+  constructor(chat, onOpen, typed) {
     this.#chat = chat;
     this.#onOpen = onOpen;
-    this.dialog = openDialog("Go to", [el("p", {}, this.#input), this.#list, this.#none]);
+    this.dialog = openDialog("Go to", [el("p", {}, this.#input), this.#list, this.#none], {
+      onClose: () => this.#chosen(),
+    });
     this.#input.addEventListener("keydown", (event) => this.#key(event));
+    this.#input.value = typed;
     this.#input.focus();
     this.#all = this.#known();
     this.#filter();
@@ -160,8 +166,7 @@ class Switcher {
   #open(choice) {
     const name = this.#input.value.trim();
     if (choice === undefined && name === "") return;
+    this.#chosen = choice ? choice.open : () => void openNamed(this.#chat, name, this.#onOpen);
     this.dialog.close();
-    if (choice) choice.open();
-    else void openNamed(this.#chat, name, this.#onOpen);
   }
 }

@@ -102,6 +102,8 @@ export class Stretch {
    * @param {Item[]} items
    */
   append(items) {
+    const last = this.last?.seq ?? -1;
+    items = items.filter(({ seq }, at) => seq > last && seq !== items[at - 1]?.seq);
     for (let from = 0; from < items.length;) {
       let section = this.#sections.at(-1);
       if (section === undefined || section.entries.length >= SECTION) {
@@ -122,6 +124,8 @@ export class Stretch {
    * @param {Item[]} items
    */
   prepend(items) {
+    const first = this.first?.seq ?? Infinity;
+    items = items.filter(({ seq }) => seq < first);
     for (let to = items.length; to > 0; to -= SECTION) {
       const section = this.#section(true);
       this.#sections.unshift(section);
@@ -137,7 +141,7 @@ export class Stretch {
    * @param {Item} item
    */
   insert(item) {
-    const section = this.#sections.findLast(({ entries }) => (entries[0]?.seq ?? 0) < item.seq) ?? this.#sections[0];
+    const section = this.#sections.findLast(({ entries }) => (entries[0]?.seq ?? 0) <= item.seq) ?? this.#sections[0];
     if (section === undefined || section.entries.some(({ seq }) => seq === item.seq)) return;
     const behind = section.entries.findIndex(({ seq }) => seq > item.seq);
     this.#fill(section, behind === -1 ? section.entries.length : behind, [item]);
