@@ -130,6 +130,7 @@ def test_link_typed(server: WebServer, join: Join, open_page: OpenPage, tmp_path
 
 def test_place_kept(server: WebServer, open_page: OpenPage) -> None:
     """Whoever opens the address of a room is in that room after coming in, and after a reload."""
+    open_page(server).come_in("bob").enter("#ops")
     page = open_page(server, "/ops?at=3&token=cct_x#token=cct_y&name=ann")
     assert page.page.url == f"{server.url}/ops?at=3"
     assert page.name_field.input_value() == "ann"
@@ -317,7 +318,7 @@ def test_server_with_another_key(serve: Serve, open_page: OpenPage) -> None:
 @pytest.mark.parametrize(("command", "sentence"), [("kick", "sent you away"), ("ban", "banned")])
 def test_sent_away(server: WebServer, open_page: OpenPage, command: str, sentence: str) -> None:
     """The page says by whom and why, and what one can do."""
-    page = open_page(server, "/ops").come_in("ann")
+    page = open_page(server).come_in("ann").enter("#ops")
     admin(server, command, "ann", "--reason", "lunch")
     bar = page.page.get_by_role("region", name="Notice").filter(has_text=sentence)
     bar.get_by_text("lunch").wait_for()
@@ -332,7 +333,7 @@ def test_sent_away(server: WebServer, open_page: OpenPage, command: str, sentenc
 
 def test_another_name(server: WebServer, open_page: OpenPage) -> None:
     """Who was sent away can come in under another name, and sees nothing of the former one's."""
-    page = open_page(server, "/ops").come_in("ann")
+    page = open_page(server).come_in("ann").enter("#ops")
     page.say("as ann")
     admin(server, "kick", "ann")
     page.page.get_by_role("button", name="Another name").click()
