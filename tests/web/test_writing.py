@@ -92,7 +92,6 @@ def test_mentions(server: WebServer, open_page: OpenPage, join: Join) -> None:
     eventually(lambda: options.count() == 2)
     second = options.nth(1).inner_text()
     ann.composer.press("ArrowDown")
-    ann.composer.press("ArrowDown")
     active = ann.composer.get_attribute("aria-activedescendant")
     assert ann.page.locator(f"#{active}").inner_text() == second
     ann.composer.press("Enter")

@@ -41,8 +41,8 @@ export class Conversation {
     this.mentions = 0;
     /** Unread messages that were counted here, of which a count of the server may not know. @type {Arrival[]} */
     this.arrivals = [];
-    /** Whether a question is among the unread messages, as far as this page has seen them come. */
-    this.asked = false;
+    /** When unread questions end, by their `seq`, as far as this page has seen them come. @type {Map<number, number>} */
+    this.questions = new Map();
     /** Whether something is written here and not sent. */
     this.draft = false;
     /** `seq` of the newest message of somebody else that was counted, or is counted by the server. */
@@ -78,6 +78,7 @@ export class Conversation {
    */
   settle(message) {
     if (message.answer === undefined || message.re === undefined) return;
+    this.questions.delete(message.re);
     const before = this.answers.get(message.re);
     if (before === undefined || message.seq < before.seq) this.answers.set(message.re, message);
   }
@@ -105,8 +106,22 @@ export class Conversation {
     this.heard = Math.max(this.heard, upto);
     this.arrivals = this.arrivals.filter(({ seq }) => seq > Math.max(upto, this.read));
     this.unread = Math.min(MANY, unread + this.arrivals.length);
-    this.asked &&= this.unread > 0;
+    if (this.unread === 0) this.questions.clear();
     this.mentions = mentions + this.arrivals.filter(({ mention }) => mention).length;
+  }
+
+  /** Whether an open question is among the unread messages. */
+  get asked() {
+    return this.questions.size > 0;
+  }
+
+  /**
+   * Forget questions that are read or over.
+   *
+   * @param {number} now by the server's clock
+   */
+  expire(now) {
+    for (const [seq, until] of this.questions) if (seq <= this.read || until < now) this.questions.delete(seq);
   }
 
   /** `seq` of the newest message that is known, or 0. */

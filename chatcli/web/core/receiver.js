@@ -245,6 +245,7 @@ export class Receiver {
       for (const one of state.conversations.values()) {
         const { count = 0, mentions = 0, seq = 0 } = counts.get(one.of) ?? {};
         one.count(count, mentions, Math.max(seq, cursor));
+        one.expire(this.#chat.now());
       }
       this.#chat.emit("list", null);
     } catch (error) {

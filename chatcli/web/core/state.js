@@ -126,7 +126,7 @@ export class State {
     if (counts) {
       const mention = conversation.isRoom && mentions(message.text, this.me);
       conversation.arrived({ seq: message.seq, mention });
-      conversation.asked ||= message.choices !== undefined;
+      if (message.choices !== undefined) conversation.questions.set(message.seq, message.until ?? Infinity);
     }
     return { conversation, shown, counts };
   }
@@ -154,7 +154,7 @@ export class State {
     if (seq >= conversation.newest) {
       conversation.arrivals = [];
       conversation.unread = conversation.mentions = 0;
-      conversation.asked = false;
+      conversation.questions.clear();
       return false;
     }
     return true;

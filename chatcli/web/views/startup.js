@@ -4,6 +4,7 @@ import { watchIdle } from "./account/idle.js";
 import { listenForKeys } from "./account/keys.js";
 import { Lobby } from "./places/lobby.js";
 import { Missing } from "./places/missing.js";
+import { Removed } from "./places/removed.js";
 import { Notices } from "./account/notices.js";
 import { happenedSentence } from "./parts/sentences.js";
 
@@ -19,7 +20,7 @@ const SWITCHER_AFTER = 3000; // ms, by which what is on the screen is there
  * @param {Shell} shell
  */
 export function startUp(chat, shell) {
-  shell.main.append(new Lobby(chat, shell).root, new Missing(chat, shell).root);
+  shell.main.append(new Lobby(chat, shell).root, new Missing(chat, shell).root, new Removed(chat, shell).root);
   listenForKeys(chat, shell);
   watchIdle(chat);
   new Notices(chat, shell);

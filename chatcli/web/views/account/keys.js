@@ -70,10 +70,12 @@ function action(event, shell, chat) {
  */
 async function openSwitcher(shell) {
   let typed = "";
+  let entered = false;
   const hold = (/** @type {KeyboardEvent} */ event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) typed += event.key;
+    if (event.key === "Enter") entered = true;
+    if (!entered && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) typed += event.key;
   };
   window.addEventListener("keydown", hold, { capture: true });
   try {
@@ -81,6 +83,8 @@ async function openSwitcher(shell) {
   } finally {
     window.removeEventListener("keydown", hold, { capture: true });
   }
+  const { activeElement } = document;
+  if (entered) activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", cancelable: true }));
 }
 
 /** @param {HTMLElement} node */

@@ -60,6 +60,8 @@ export class Mentions {
     const known = this.#known();
     const fits = known.filter((name) => name.toLowerCase().startsWith(folded));
     this.#show(fits.slice(0, MOST));
+    // Enter takes the first one, unless the name is there already, or nothing of it.
+    if (fits.length > 0 && folded !== "" && !fits.some((name) => name.toLowerCase() === folded)) this.#select(0);
   }
 
   close() {

@@ -14,7 +14,7 @@ export class Jumps {
   #scroller;
   #stretch;
   #back = el("button", { type: "button", hidden: true, onclick: () => this.#goBack() }, "↩ Back");
-  #end = el("button", { type: "button", hidden: true, onclick: () => this.toEnd() });
+  #end = el("button", { type: "button", hidden: true, onclick: () => void this.#press() });
   /** Where one was before a jump; null for the end, undefined if there was none. @type {Place | null | undefined} */
   #before = undefined;
   /** The message that a link has led to. @type {Element | null} */
@@ -31,6 +31,17 @@ export class Jumps {
     this.#stretch = stretch;
     this.root = el("div", { class: "jumps" }, this.#back, this.#end);
     window.addEventListener("popstate", () => this.#popped());
+  }
+
+  /** Go to the newest message, because somebody has pressed the button that says how many are new: they are read then. */
+  async #press() {
+    const conversation = this.#chat.current;
+    this.reset();
+    if (conversation?.atEnd === false) await this.#chat.toEnd();
+    else this.#scroller.toEnd();
+    const last = this.#stretch.last?.seq;
+    const there = conversation === this.#chat.current && this.#scroller.follows && conversation?.atEnd;
+    if (there && last !== undefined && !conversation.held) this.#chat.markRead(conversation, Math.floor(last));
   }
 
   /** Go to the newest message. */
