@@ -68,6 +68,10 @@ def launched(path: str, home: Path) -> Iterator[Browser]:
             browser.close()
 
 
+#: Complaints of what could not be loaded as there was no server.
+_GONE: Final = re.compile(r"net::ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|SOCKET_NOT_CONNECTED|EMPTY_RESPONSE)")
+
+
 class Watch:
     """Collects what goes wrong in the pages of one context.
 
@@ -93,8 +97,13 @@ class Watch:
         context.on("page", lambda page: page.on("websocket", self._on_websocket))
 
     def tolerate(self, pattern: str) -> Self:
-        """Let complaints pass in which this regular expression is found."""
+        """Let complaints pass in which this regular expression is found.
+
+        Where those of a WebSocket pass, as the server goes away, so do those of what was to be loaded from it then.
+        """
         self._tolerated.append(re.compile(pattern))
+        if "WebSocket" in pattern:
+            self._tolerated.append(_GONE)
         return self
 
     @property

@@ -73,7 +73,7 @@ async function attack() {
 
 def test_other_peoples_pages(server: WebServer, open_page: OpenPage, browser: Browser) -> None:
     """A page of another origin reads nothing, says nothing, loads no script and frames nothing."""
-    ann = open_page(server, "/ops").come_in("ann")
+    ann = open_page(server).come_in("ann").enter("#ops")
     main = run(ann, "return new URL(base).pathname")
     with elsewhere(_ATTACKER % (json.dumps(server.url), json.dumps(main))) as url, browser.new_context() as context:
         page = context.new_page()
@@ -295,7 +295,7 @@ def test_nonsense(open_page: OpenPage, kind: str) -> None:
 def test_endless_nonsense(open_page: OpenPage) -> None:
     """A server that says nothing else is left, with a sentence."""
     with meeting(open_page, answering(prove=[welcome("ann"), *["nonsense"] * 1000])) as page:
-        page.tolerate("ERR_CONNECTION")  # what it has yet to load when the server is gone
+        page.tolerate("WebSocket")  # what it has yet to load when the server is gone
         page.come_in("ann")
         page.says("The server says what this page does not understand.")
 

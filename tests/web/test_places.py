@@ -198,7 +198,7 @@ def test_moderated_from_a_terminal(server: WebServer, open_page: OpenPage, join:
     page.page.keyboard.press("Escape")
     bob.types("/kick #ops alice\r")
     page.says("bob has removed you from #ops")
-    page.page.get_by_role("button", name="Join #ops").wait_for()
+    page.page.get_by_role("button", name="Join #ops", exact=True).wait_for()
     page.enter("bob")
     page.link("#ops").wait_for(state="detached")
 

@@ -24,7 +24,8 @@ export function startUp(chat, shell) {
   listenForKeys(chat, shell);
   watchIdle(chat);
   new Notices(chat, shell);
-  setTimeout(() => void import("./places/switcher.js").catch(() => {}), SWITCHER_AFTER); // one types on after Ctrl K
+  const load = () => chat.phase === "ready" && import("./places/switcher.js").catch(() => {});
+  setTimeout(() => void load(), SWITCHER_AFTER); // one types on after Ctrl K
   chat.on("arrived", ({ conversation }) => {
     // The server tells of this person from now on, too.
     if (conversation.isRoom || chat.state.people.has(conversation.of)) return;
