@@ -37,7 +37,7 @@ export class Sidebar {
     type: "text",
     autocomplete: "off",
     spellcheck: false,
-    placeholder: "#room or person",
+    placeholder: "Room or person",
     "aria-label": "Open a room or a person",
   });
   #me = el("button", { type: "button", class: "me" });
