@@ -17,7 +17,7 @@ import { Entrance } from "./views/entrance.js";
 
 const app = /** @type {HTMLElement} */ (document.getElementById("app"));
 
-/** Return how this browser is called in a list of keys. */
+/** Return the label of this browser in a list of keys. */
 function deviceName() {
   const { userAgent } = navigator;
   const browser = ["Edg", "Firefox", "Chrome", "Safari"].find((name) => userAgent.includes(name)) ?? "Browser";
@@ -49,7 +49,7 @@ class Page {
   #pin;
   #entrance;
   #chat;
-  /** What is needed once somebody is in; loaded while they choose a name. @type {Promise<void> | null} */
+  /** The rest of the page, needed once somebody is in; loaded while they choose a name. @type {Promise<void> | null} */
   #loading = null;
   /** @type {Shell | null} */
   #shell = null;

@@ -241,7 +241,7 @@ def test_recovery(server: ThreadServer, alice: Caller, job: dict[str, str]) -> N
     token = done.stdout.strip()
     assert (done.returncode, token[:4]) == (0, "cct_")
     assert f"chatcli join --user alice --server {server.address} --link cct_…" in done.stderr
-    assert "once, for ever" in done.stderr
+    assert "a key to your name, once. Keep it" in done.stderr
     assert token not in done.stderr
     record = json.loads(chatcli("key", "tokens", "--json", *where).stdout)
     assert (record["scope"], record["until"], record["label"]) == ("recover", None, "in the safe")

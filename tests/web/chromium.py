@@ -108,7 +108,7 @@ class Watch:
 
     @property
     def complaints(self) -> list[str]:
-        """What went wrong and was not to be expected."""
+        """Complaints that were not to be expected."""
         return [line for line in self._complaints if not any(known.search(line) for known in self._tolerated)]
 
     def _complain(self, sentence: str) -> None:

@@ -134,7 +134,7 @@ def test_trusted_types(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_markup_of_people(server: WebServer, open_page: OpenPage) -> None:
-    """What others write and are called is text, in the real chat, too."""
+    """Other people's names and messages are text, in the real chat, too."""
     name = "<b>x<"
     other = open_page(server, "/ops").come_in(name)
     page = open_page(server, f"/@{name.replace('<', '%3C').replace('>', '%3E')}").come_in("ann")
@@ -278,7 +278,7 @@ NONSENSE: Final[dict[str, list[Any]]] = {
 
 @pytest.mark.parametrize("kind", NONSENSE)
 def test_nonsense(open_page: OpenPage, kind: str) -> None:
-    """Whatever a server says, the page is alive, and says what is wrong if it is too much."""
+    """The page survives every nonsense of a server, and says what is wrong if it is too much."""
 
     def said(frame: Frame) -> list[Frame | str | bytes] | None:
         return [*good(frame), *NONSENSE[kind]] if frame["t"] == "prove" else None
@@ -315,7 +315,7 @@ def test_no_welcome(open_page: OpenPage, said: Answer) -> None:
 
 
 def test_nobody_asked(open_page: OpenPage) -> None:
-    """That a name was released since is no news to somebody who only reads; other errors without a number are said."""
+    """The error for a released name is not shown to somebody who only reads; others without a number are."""
 
     def said(frame: Frame) -> list[Frame | str | bytes] | None:
         if frame["t"] != "ack":

@@ -36,7 +36,7 @@ def is_sent(page: ChatPage, text: str) -> None:
 
 
 def test_killed_server(server: WebServer, open_page: OpenPage, join: Join) -> None:
-    """What one writes while the server is gone is sent once it is back, in order, once."""
+    """Messages written while the server is gone are sent once it is back, in order, once."""
     ann = in_ops(open_page(server), "ann")
     bob = join(server, "bob")
     bob.types("/join #ops\r")
@@ -55,7 +55,7 @@ def test_killed_server(server: WebServer, open_page: OpenPage, join: Join) -> No
 
 
 def test_reload_while_waiting(server: WebServer, open_page: OpenPage) -> None:
-    """What waits survives a reload of the page."""
+    """Waiting messages survive a reload of the page."""
     ann = in_ops(open_page(server), "ann")
     ann.say("before")
     is_sent(ann, "before")

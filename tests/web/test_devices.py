@@ -97,7 +97,7 @@ def test_recovery_token(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_bar_is_said_once(server: WebServer, open_page: OpenPage) -> None:
-    """Who does not want to hear of it does not hear of it again."""
+    """A dismissed bar does not come back."""
     page = open_page(server).come_in("ann")
     page.page.get_by_role("button", name="Not now").click()
     page.page.reload()

@@ -84,7 +84,7 @@ def test_two_tabs(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_server_restarts(server: WebServer, open_page: OpenPage, join: Join) -> None:
-    """What is said meanwhile waits and arrives once; the page says how it stands."""
+    """Messages written meanwhile wait and arrive once; the page says how it stands."""
     ann = open_page(server).come_in("ann").tolerate("WebSocket")
     ann.find("#ops")
     ann.say("before")

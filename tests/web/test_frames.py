@@ -1,4 +1,4 @@
-"""What a server says, checked by the page's own modules: types, bounds, order."""
+"""Frames of a server, checked by the page's own modules: types, bounds, order."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ LINES: Final[list[tuple[object, dict[str, Any]]]] = [
 
 
 def test_frames(server: WebServer, open_page: OpenPage) -> None:
-    """What is none, or has a field of the wrong kind, goes no further; wrong entries of lists are left out."""
+    """Lines that are no frame, or have a wrong field, go no further; wrong entries of lists are left out."""
     lines = [line if isinstance(line, str) else json.dumps(line) for line, _ in LINES]
     script = """const { readFrame } = await load("transport/validate.js"); return argument.map(readFrame);"""
     found = run(open_page(server), script, lines)
@@ -93,7 +93,7 @@ def test_answers(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_pages_that_overlap(server: WebServer, open_page: OpenPage) -> None:
-    """What comes live while a page of history is read may be in it, too, and before it: it is kept once, in order."""
+    """Live messages that a page of history has, too, are kept once, in order."""
     script = """
         const { Conversation } = await load("core/conversation.js");
         const one = new Conversation("#ops");

@@ -1,4 +1,4 @@
-"""Who one is in a browser: coming in, the key, and staying the same person."""
+"""Identity in a browser: coming in, the key, and staying the same person."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_no_name(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_new_after_all(server: WebServer, open_page: OpenPage) -> None:
-    """Whoever has said that they have a name can take that back."""
+    """The button "I have a name here" can be taken back."""
     page = open_page(server)
     page.page.get_by_role("button", name="I have a name here").click()
     page.page.get_by_role("textbox", name="Code from another device").fill("bazu")
@@ -87,7 +87,7 @@ def test_early_enter(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_invitation_typed(serve: Serve, open_page: OpenPage) -> None:
-    """Where names need an invitation, the page asks for it."""
+    """The page asks for an invitation if names need one."""
     server = serve("--access", "invite")
     code = chatcli("admin", "invite", "--data", str(server.data)).stdout.splitlines()[0].split()[-1]
     page = open_page(server)
@@ -129,7 +129,7 @@ def test_link_typed(server: WebServer, join: Join, open_page: OpenPage, tmp_path
 
 
 def test_place_kept(server: WebServer, open_page: OpenPage) -> None:
-    """Whoever opens the address of a room is in that room after coming in, and after a reload."""
+    """The address of a room leads there after coming in, and after a reload."""
     open_page(server).come_in("bob").enter("#ops")
     page = open_page(server, "/ops?at=3&token=cct_x#token=cct_y&name=ann")
     assert page.page.url == f"{server.url}/ops?at=3"
@@ -144,7 +144,7 @@ def test_place_kept(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_said_and_left(server: WebServer, open_page: OpenPage) -> None:
-    """What is said in the last moment of a page waits in the next one."""
+    """A message written in the last moment of a page waits in the next one."""
     open_page(server).come_in("bob")
     page = open_page(server, "/@bob").come_in("ann").tolerate("WebSocket|ERR_")
     page.composer.fill("the last word")
@@ -252,7 +252,7 @@ def admin(server: WebServer, *arguments: str) -> str:
 
 
 def test_name_with_another_owner(server: WebServer, open_page: OpenPage) -> None:
-    """What is written to it waits until its author has said that the new owner is meant."""
+    """Messages to the name wait until their author has said that the new owner is meant."""
     bob = open_page(server).come_in("bob")
     ann = open_page(server, "/@bob").come_in("ann")
     ann.say("hi bob")
@@ -279,7 +279,7 @@ def test_name_with_another_owner(server: WebServer, open_page: OpenPage) -> None
 
 
 def test_name_released_while_away(server: WebServer, open_page: OpenPage) -> None:
-    """What was written without a connection does not go to the new owner, either."""
+    """Messages written without a connection do not go to the new owner, either."""
     bob = open_page(server).come_in("bob")
     ann = open_page(server, "/@bob").come_in("ann").tolerate("WebSocket|ERR_")
     ann.say("hi bob")
@@ -332,7 +332,7 @@ def test_sent_away(server: WebServer, open_page: OpenPage, command: str, sentenc
 
 
 def test_another_name(server: WebServer, open_page: OpenPage) -> None:
-    """Who was sent away can come in under another name, and sees nothing of the former one's."""
+    """A person who was sent away can come in under another name, and sees nothing of the former one's."""
     page = open_page(server).come_in("ann").enter("#ops")
     page.say("as ann")
     admin(server, "kick", "ann")

@@ -46,7 +46,7 @@ def test_invitation(serve: Serve, open_page: OpenPage) -> None:
 
 
 def test_lost_key(server: WebServer, open_page: OpenPage) -> None:
-    """Who has lost all keys comes back under the same name."""
+    """A person who has lost all keys comes back under the same name."""
     lost = open_page(server).come_in("erin")
     lost.page.close()
     path = opened(server, chatcli("admin", "link", "--web", "erin", "--data", str(server.data)).stdout)

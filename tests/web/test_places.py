@@ -61,7 +61,7 @@ def test_unread(server: WebServer, open_page: OpenPage, join: Join) -> None:
 
 
 def test_drafts(server: WebServer, open_page: OpenPage) -> None:
-    """What is written and not sent is marked, also after a reload."""
+    """Unsent text is marked, also after a reload."""
     page = open_page(server).come_in("alice").enter("#ops")
     page.composer.fill("not yet")
     page.enter("#dev")
@@ -182,7 +182,7 @@ def test_moderation(server: WebServer, open_page: OpenPage, join: Join) -> None:
 
 
 def test_moderated_from_a_terminal(server: WebServer, open_page: OpenPage, join: Join) -> None:
-    """Who is made an owner, and removed later, sees it."""
+    """A new owner, and somebody removed, see what has happened."""
     page = open_page(server).come_in("alice").enter("#ops")
     bob = join(server, "bob")
     bob.types("/join #ops\r")
@@ -287,7 +287,7 @@ def test_preferences(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_receipts(server: WebServer, open_page: OpenPage) -> None:
-    """Whoever does not want others to see what was read, shows it no more."""
+    """Others see no more of what was read once receipts are switched off."""
     page = open_page(server).come_in("alice")
     other = open_page(server).come_in("bob").enter("alice")
     press(page, "alice, here: your menu")

@@ -1,4 +1,4 @@
-"""What the page takes a conversation to be: one for all ways to write its name, whole, and with the right count."""
+"""Conversations of the page: one for all ways to write a name, whole, and with the right count."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_rejoined(page: ChatPage, bob: Speaker) -> None:
 
 
 def test_invited_again(page: ChatPage, bob: Speaker) -> None:
-    """Whoever is invited again to a private room sees what is said from then on, and nothing that was said between."""
+    """A second invitation to a private room shows what is said from then on, and nothing from between."""
     bob.asks("join", room="#plans", kind="private")
     bob.asks("operate", do="invite", to="ann", room="#plans")
     press(page, "Accept the invitation to #plans")
@@ -114,7 +114,7 @@ def test_name_of_a_property(server: WebServer, page: ChatPage, name: str) -> Non
 
 
 def test_page_that_overlaps(page: ChatPage) -> None:
-    """What is heard while a page of history is read is put in once, and in order."""
+    """Live messages during the reading of a page of history are put in once, and in order."""
     script = """
     ops.insert([1, 2, 3, 5, 4, 3, 2].map((seq) => message(seq)));
     ops.insert([8, 6, 8, 5].map((seq) => message(seq)));

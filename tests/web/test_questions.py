@@ -94,7 +94,7 @@ def test_direct(server: WebServer, open_page: OpenPage, join: Join) -> None:
 
 
 def test_too_late(server: WebServer, open_page: OpenPage, join: Join) -> None:
-    """Whoever is too late reads at the question who was first; a question whose time is over says so."""
+    """A late answer is met with the name of the first person; a question whose time is over says so."""
     ann, bob, cid = in_ops(open_page(server), "ann"), in_ops(open_page(server), "bob"), join(server, "cid")
     cid.types("/join #ops\r")
     cid.shows_input("#ops ›")

@@ -1,4 +1,4 @@
-"""What happens between a question and its answer: keys pressed twice, connections that end, pages that are left."""
+"""Races between a request and its answer: keys pressed twice, connections that end, pages that are left."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_leaving_during_a_burst(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_drawing_without_frames(server: WebServer, open_page: OpenPage) -> None:
-    """What was to be drawn when the page was hidden is drawn, although no frame comes."""
+    """A drawing planned before the page was hidden is made, although no frame comes."""
     script = """
     const { eachFrame } = await load("views/parts/dom.js");
     window.requestAnimationFrame = () => 1;
@@ -122,7 +122,7 @@ def test_address_of_a_room_that_was_left(server: WebServer, open_page: OpenPage)
 
 
 def test_reading_without_a_connection(server: WebServer, open_page: OpenPage) -> None:
-    """What was read while the server was away is read when it is back."""
+    """Messages read while the server was away are read when it is back."""
     page = come_in(server, open_page, "#side", "#ops").tolerate("WebSocket")
     page.page.evaluate("() => { document.hasFocus = () => false; window.dispatchEvent(new Event('blur')) }")
     with Speaker(server.address, "bob", "#ops") as bob:

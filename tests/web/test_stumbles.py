@@ -1,4 +1,4 @@
-"""What newcomers have stumbled over: keys that go astray, messages that are there twice, words that are not true."""
+"""Stumbles of newcomers: keys that go astray, messages that are there twice, words that are not true."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_letters_before_the_switcher(server: WebServer, open_page: OpenPage) -> 
 
 
 def test_saying_something_from_outside(server: WebServer, open_page: OpenPage) -> None:
-    """What is said in a room to which one does not belong is there once."""
+    """A message to a room to which its author does not belong is there once."""
     open_page(server).come_in("bob").enter("#tea").send("welcome")
     page = open_page(server, "/tea").come_in("alice")
     page.is_at("#tea")

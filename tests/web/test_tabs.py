@@ -9,7 +9,7 @@ from tests.web.servers import WebServer
 
 
 def test_reading_in_one(server: WebServer, open_page: OpenPage) -> None:
-    """What is read in one tab is read in the other."""
+    """Messages read in one tab are read in the other."""
     ann, bob = open_page(server).come_in("ann"), open_page(server, "/@ann").come_in("bob")
     tab = ann.another_tab()
     bob.say("one")
@@ -21,7 +21,7 @@ def test_reading_in_one(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_own_words(server: WebServer, open_page: OpenPage) -> None:
-    """What is said in one tab is shown in the other, once."""
+    """A message from one tab is shown in the other, once."""
     open_page(server).come_in("bob")
     ann = open_page(server, "/@bob").come_in("ann")
     tab = ann.another_tab("/@bob")
@@ -47,7 +47,7 @@ def test_forgotten_everywhere(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_page_of_another_version(server: WebServer, open_page: OpenPage) -> None:
-    """Where the server has other files by now, the page says so instead of doing nothing."""
+    """The page says so if the server has other files by now."""
     ann = open_page(server).come_in("ann").tolerate("devices.js|404|ERR_FAILED")
     ann.page.route("**/views/account/devices.js", lambda route: route.fulfill(status=404))
     ann.page.get_by_role("button", name="Keep the name…").click()

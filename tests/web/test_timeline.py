@@ -92,7 +92,7 @@ def test_opening_at_the_line(server: WebServer, open_page: OpenPage, bob: Speake
 
 
 def test_history(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
-    """What is above comes while one scrolls, without moving what is seen, and nothing is missing or twice."""
+    """Earlier messages come while one scrolls, without moving what is seen, and nothing is missing or twice."""
     texts = numbered(450)
     bob.says("#ops", texts)
     page = come_to(open_page, server, "#ops")
@@ -105,7 +105,7 @@ def test_history(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
 
 
 def test_nothing_jumps(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
-    """What one reads stays where it is when something is said, or history comes; the end is followed."""
+    """The messages on the screen stay where they are when others come; the end is followed."""
     bob.says("#ops", numbered(150))
     page = come_to(open_page, server, "#ops")
     scroll_to(page, "message 00100")
@@ -126,7 +126,7 @@ def test_nothing_jumps(server: WebServer, open_page: OpenPage, bob: Speaker) -> 
 
 
 def test_place_of_each_conversation(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
-    """Whoever comes back is where they were, also if the messages there have to be read again."""
+    """Each conversation keeps its place, also if the messages there have to be read again."""
     bob.says("#ops", numbered(500))
     page = come_to(open_page, server, "#side", "#ops")
     scroll_to(page, "message 00120")
@@ -243,7 +243,7 @@ def test_receipts(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
 
 
 def test_notes(server: WebServer, open_page: OpenPage, bob: Speaker) -> None:
-    """What an owner does is a quiet line; coming and leaving are none."""
+    """Actions of an owner are quiet lines; coming and leaving are none."""
     page = come_to(open_page, server, "#ops")
     with Speaker(server.address, "cid", "#ops"):
         assert bob.asks("topic", room="#ops", text="Fridays <b>off</b>")["t"] == "done"

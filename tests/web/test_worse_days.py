@@ -31,7 +31,7 @@ class Local(NamedTuple):
 
     @property
     def address(self) -> Address:
-        """Where the page is."""
+        """The address of the page."""
         return Address("127.0.0.1", self.port)
 
 
@@ -212,7 +212,7 @@ def test_full_from_the_beginning(server: WebServer, open_page: OpenPage, how: st
 
 
 def test_shared_outbox(server: WebServer, open_page: OpenPage) -> None:
-    """What two tabs have written without a network is sent once, in the order in which it was written."""
+    """Messages of two tabs without a network are sent once, in the order in which they were written."""
     bob = in_ops(open_page(server), "bob")
     ann = in_ops(open_page(server), "ann")
     tab = ann.another_tab("/ops")
@@ -270,7 +270,7 @@ def test_wrong_clock(server: WebServer, open_page: OpenPage, days: int) -> None:
 
 @pytest.mark.parametrize("command", ["kick", "ban"])
 def test_text_of_somebody_sent_away(server: WebServer, open_page: OpenPage, command: str) -> None:
-    """What is written after one was sent away is kept, and sent when one is back."""
+    """Messages written after one was sent away are kept, and sent when one is back."""
     ann = in_ops(open_page(server), "ann")
     ann.send("before")
     admin(server, command, "ann")

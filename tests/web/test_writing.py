@@ -128,7 +128,7 @@ def test_too_long(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_reply(server: WebServer, open_page: OpenPage, join: Join) -> None:
-    """What is replied to is shown while one writes, and Escape ends it."""
+    """The message replied to is shown while one writes, and Escape ends the reply."""
     ann = in_ops(open_page(server), "ann")
     bob = join(server, "bob")
     bob.types("/join #ops\r")
@@ -172,7 +172,7 @@ def test_explained(server: WebServer, open_page: OpenPage) -> None:
 
 
 def test_lines_of_the_terminal(server: WebServer, open_page: OpenPage, join: Join) -> None:
-    """What people type in a terminal is done, or asked about."""
+    """Lines as people type them in a terminal are done, or asked about."""
     ann = in_ops(open_page(server), "ann")
     bob = join(server, "bob")
     bob.types("/join #ops\r")

@@ -121,7 +121,7 @@ class Program:
 
 
 class Report:
-    """What a run has shown.
+    """The result of a run.
 
     Attributes:
         faults: what went wrong.

@@ -213,8 +213,9 @@ def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as
     if recovers:
         where = ("--user", account.name, "--server", str(account.server))
         join = command_line("chatcli", "join", *where, "--link")
+        until = f", {_until(made.until)}" if made.until else ""
         notice(
-            f"Recovery token {made.id}: whoever has it can add a key to your name, once, {_until(made.until)}. "
+            f"Recovery token {made.id}: whoever has it can add a key to your name, once{until}. "
             f"Keep it as you keep a password, not on this device. It is not shown again. To use it elsewhere:\n"
             f"{join} cct_…\n{end}"
         )

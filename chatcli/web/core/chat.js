@@ -62,7 +62,7 @@ export class Chat extends Emitter {
   /** Pending until the conversations are known, or the connection has ended; null then. @type {Promise<void> | null} */
   #listing = null;
   #listed = () => {};
-  /** What was read without a connection: `seq` by conversation. @type {Map<string, number>} */
+  /** Positions read without a connection: `seq` by conversation. @type {Map<string, number>} */
   #unsentReads = new Map();
 
   /**
@@ -121,7 +121,7 @@ export class Chat extends Emitter {
     this.#connection.start();
   }
 
-  /** What `hello` says besides the key. */
+  /** The fields of `hello` besides the key. */
   hello() {
     const { cursor, epoch } = this.state;
     return {
@@ -187,7 +187,7 @@ export class Chat extends Emitter {
     return this.#connection.reason;
   }
 
-  /** When the next attempt is made, as `Date.now()`. */
+  /** The time of the next attempt, as `Date.now()`. */
   get retryAt() {
     return this.#connection.retryAt;
   }

@@ -41,7 +41,7 @@ export class Conversation {
     this.mentions = 0;
     /** Unread messages that were counted here, of which a count of the server may not know. @type {Arrival[]} */
     this.arrivals = [];
-    /** When unread questions end, by their `seq`, as far as this page has seen them come. @type {Map<number, number>} */
+    /** The ends of unread questions, by their `seq`, as far as this page has seen them come. @type {Map<number, number>} */
     this.questions = new Map();
     /** Whether something is written here and not sent. */
     this.draft = false;
@@ -53,7 +53,7 @@ export class Conversation {
     this.marker = null;
     /** Whether somebody has marked messages as unread, so that seeing them does not mark them as read. */
     this.held = false;
-    /** Where one was when one left; null for the end. @type {Place | null} */
+    /** The place of the reader on leaving; null for the end. @type {Place | null} */
     this.place = null;
     /** Changes of names, and what happened in the room while the page was open. @type {Note[]} */
     this.notes = [];
@@ -63,7 +63,7 @@ export class Conversation {
     this.room = null;
     /** Whether the server has no such room, or none that I may see. */
     this.missing = false;
-    /** What others have seen. @type {Map<string, Receipt>} */
+    /** The read positions of others. @type {Map<string, Receipt>} */
     this.receipts = new Map();
     /** Answers by the `seq` of their questions; -1 if declined, or withdrawn. @type {Map<number, Message>} */
     this.answers = new Map();
@@ -130,7 +130,7 @@ export class Conversation {
   }
 
   /**
-   * Return where a message is, or would be.
+   * Return the index of a message, or the one it would have.
    *
    * @param {number} seq
    */

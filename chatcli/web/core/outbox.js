@@ -27,7 +27,7 @@ const PASSING = new Set(["storage", "too_many", "full"]);
  * @property {string} [failure] why the server refuses it; such a message stays until somebody decides
  */
 
-/** What is written in a message, and where it goes. @typedef {Omit<Pending, "id" | "at" | "user" | "failure">} Said */
+/** The content of a message, and its recipient. @typedef {Omit<Pending, "id" | "at" | "user" | "failure">} Said */
 
 export class Outbox {
   #storage;

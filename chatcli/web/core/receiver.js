@@ -18,7 +18,7 @@ export class Receiver {
   #history;
   #ackTimer = 0;
   #countTimer = 0;
-  /** When questions end that were unread when they came. @type {number[]} */
+  /** The ends of questions that were unread when they came. @type {number[]} */
   #ends = [];
   #endTimer = 0;
   #liveSince = Infinity; // when the feed caught up, by this machine's clock

@@ -59,7 +59,7 @@ export class Drafts {
   }
 
   /**
-   * Return what is written in a conversation.
+   * Return the draft of a conversation.
    *
    * @param {string} of
    * @returns {Draft}

@@ -52,7 +52,7 @@ export class Preferences extends Emitter {
   }
 
   /**
-   * Return what of a conversation may call.
+   * Return which messages of a conversation notify.
    *
    * @param {string} of
    * @returns {Level}

@@ -94,7 +94,7 @@ export class Connection extends Emitter {
     this.reason = null;
     /** Whether nobody looks at the page: then it takes its time to come back. */
     this.unseen = false;
-    /** When the next attempt is made, as `Date.now()`. */
+    /** The time of the next attempt, as `Date.now()`. */
     this.retryAt = 0;
   }
 

@@ -41,7 +41,7 @@ export class Entrance {
   #loaded = false;
   /** Whether a name is asked for, now or as soon as the rest of the page is loaded. */
   #busy = false;
-  /** Where it stands what waits to be sent. */
+  /** The place that shows unsent messages. */
   unsent = el("div");
 
   /**

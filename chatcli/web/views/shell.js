@@ -128,6 +128,17 @@ export class Shell {
     else if (at === undefined) this.composer.focus();
   }
 
+  /** Enter the open room, which is made if there is none. */
+  async enter() {
+    const { current } = this.#chat;
+    if (current === null) return;
+    try {
+      this.go(await this.#chat.join(current.of));
+    } catch (error) {
+      this.#chat.failed(error);
+    }
+  }
+
   /** Show all rooms and people. */
   async browse() {
     const { openRooms } = await import("./places/rooms.js");

@@ -12,7 +12,7 @@ const MANY_SECONDS = 3; // of waiting that are worth counting down
 
 export class Status {
   #chat;
-  /** What screen readers announce: it does not change while one waits. */
+  /** The announcement for screen readers: it does not change while one waits. */
   #line = el("p", { role: "status" });
   #countdown = el("span", { class: "countdown", "aria-hidden": "true" });
   #again = el("button", { type: "button", hidden: true, onclick: () => this.#try() }, "Try now");

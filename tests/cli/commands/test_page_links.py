@@ -156,7 +156,7 @@ def test_qr_code_beside_a_pipe(alice: tuple[str, ...]) -> None:
     ],
 )
 def test_no_qr_code(alice: tuple[str, ...], env: dict[str, Any], columns: int, sentence: str) -> None:
-    """Where it could not be read, or would lead nowhere, there is the link alone."""
+    """The link stands alone if a code could not be read, or would lead nowhere."""
     with Terminal("key", "link", "--web", *alice, columns=columns, **{**CODESPACE, **env}) as terminal:
         text, rows = shown(terminal)
     assert rows == []
@@ -212,7 +212,7 @@ def test_invitation(server: ThreadServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [("--proxy", "127.0.0.1", "--web-name", "chat.example"), ()])
 def test_address_that_serve_prints(tmp_path: Path, options: tuple[str, ...]) -> None:
-    """Where browsers find the page is not where the server listens, if a proxy is between; a browser knows one only."""
+    """The page's address is not that of the server if a proxy is between; a browser knows one only."""
     with serving(tmp_path, *options) as (_, address):
         page = "https://chat.example" if options else f"http://{address}"
         done = run_here("admin", "invite", "--web", "--data", str(tmp_path))

@@ -93,7 +93,7 @@ def test_window() -> None:
 
 
 def test_too_long() -> None:
-    """Whatever a hostile server gives for a code, there is an end."""
+    """A hostile server's code of any length has an end."""
     assert qr_code("x" * 1024, Space(400, 200), TERM) is not None
     assert qr_code("x" * 1025, Space(400, 200), TERM) is None
     assert qr_code("x" * 8000, Space(400, 200), TERM) is None

@@ -51,7 +51,7 @@ def test_pages(method: str) -> None:
 
 
 def test_what_is_no_page() -> None:
-    """What has a meaning of its own keeps it, whoever asks."""
+    """Paths with a meaning of their own keep it for every caller."""
     for path, kind in (("/metrics", Kind.METRICS), ("/healthz", Kind.HEALTH), ("/ops/events", Kind.EVENTS)):
         assert asked("GET", path, "text/html", chat=True).kind is kind
     for path in ("/-", "/@", "/%23", "/ops/", "/ops/more", "/-/nothing", "//evil.example"):

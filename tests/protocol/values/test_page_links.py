@@ -38,7 +38,7 @@ console.log(JSON.stringify(fragments.map(read)));
 
 @given(fragments)
 def test_round_trip(fragment: Fragment) -> None:
-    """What is made is read, and is ASCII without anything that a browser or a shell would take for something else."""
+    """Links read back as they were made, and are ASCII that browsers and shells take literally."""
     text = str(fragment)
     assert text.isascii()
     assert all(char.isalnum() or char in "-._~%=&" for char in text)
@@ -47,7 +47,7 @@ def test_round_trip(fragment: Fragment) -> None:
 
 @given(_texts)
 def test_any_text_is_a_fragment(text: str) -> None:
-    """Whatever stands in the address of a page, something is read."""
+    """Any fragment of an address can be read."""
     parse_fragment(text)
 
 

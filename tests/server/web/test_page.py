@@ -72,7 +72,7 @@ def test_headers(server: ThreadServer) -> None:
 
 
 def test_others_get_what_they_got(server: ThreadServer) -> None:
-    """Whatever does not ask for HTML is told what this is, and that a room takes what is said."""
+    """Callers that do not ask for HTML read what this is, and that a room takes messages."""
     with calls(server) as http:
         for accept in ("*/*", "text/plain", "text/html;q=0"):
             assert http.gets("/", Accept=accept).text.startswith("This is a chatcli server")
@@ -141,7 +141,7 @@ def test_no_web(tmp_path: Path) -> None:
 
 
 def test_metrics(server: ThreadServer) -> None:
-    """What is counted has routes of its own."""
+    """The metrics have routes for the page and its files."""
     with calls(server) as http:
         path = script_of(opens(http, "/ops"))
         http.gets(path)

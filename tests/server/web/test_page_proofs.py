@@ -95,7 +95,7 @@ def test_usual_port_of_the_address(server: ThreadServer) -> None:
 
 
 def test_another_origin_is_signed(named: ThreadServer) -> None:
-    """What was signed for the page of another server is no proof here, nor is what was signed for no page."""
+    """A signature for the page of another server, or for no page, is no proof."""
     for signed in ("https://evil.example", NAMED.upper(), f"{NAMED}:443", ""):
         with Foreign(named, origin=own_origin(named)) as page:
             refused = page.shows("al", NAMED, signed=signed)
@@ -158,7 +158,7 @@ def test_last_hello_counts(named: ThreadServer) -> None:
 
 
 def test_no_page(server: ThreadServer) -> None:
-    """Who is no page in a browser has no origin: lines, lines within TLS, WebSockets of programs, and tunnels."""
+    """Only pages in a browser have an origin: lines, TLS, WebSockets of programs and tunnels have none."""
     for client in (
         Caller(server.address),
         server.connect(),
@@ -209,7 +209,7 @@ def test_long_origin(named: ThreadServer) -> None:
 
 
 def test_foreign_page_gets_no_websocket(named: ThreadServer) -> None:
-    """What a foreign page claims is never heard."""
+    """A foreign page's claim is refused before anything is read."""
     with pytest.raises(Exception, match="HTTP 403"):
         Foreign(named, origin="https://evil.example")
 

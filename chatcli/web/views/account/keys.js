@@ -42,7 +42,7 @@ export function listenForKeys(chat, shell) {
 }
 
 /**
- * Return what a key does, or null.
+ * Return the action of a key, or null.
  *
  * @param {KeyboardEvent} event
  * @param {Shell} shell

@@ -7,7 +7,7 @@ import { printable, printableLine } from "../parts/text.js";
 /** @import { Chat } from "../../core/chat.js" */
 
 /**
- * Return what adds a device: a button that asks for a code, and then the code as an address and as a command.
+ * Return the controls that add a device: a button that asks for a code, and then the code as an address and as a command.
  *
  * @param {Chat} chat
  */
@@ -76,7 +76,7 @@ export function isLoopback(host) {
 }
 
 /**
- * Return what makes a recovery token.
+ * Return the controls that make a recovery token.
  *
  * @param {Chat} chat
  * @param {() => void} onMade

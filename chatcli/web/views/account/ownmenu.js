@@ -1,6 +1,6 @@
 /** Oneself: away and back, preferences, help, leaving. */
 
-import { openDialog } from "../parts/dialog.js";
+import { leadingOn, openDialog } from "../parts/dialog.js";
 import { el } from "../parts/dom.js";
 import { printableLine } from "../parts/text.js";
 
@@ -16,18 +16,7 @@ const MOST_TEXT = 500; // characters of an away message
  * @param {Shell} shell
  */
 export function openOwnMenu(chat, shell) {
-  const button = (/** @type {string} */ words, /** @type {() => unknown} */ run) =>
-    el(
-      "button",
-      {
-        type: "button",
-        onclick: () => {
-          dialog.close();
-          void run();
-        },
-      },
-      words,
-    );
+  const button = (/** @type {string} */ words, /** @type {() => unknown} */ run) => leadingOn(() => dialog, words, run);
   const dialog = openDialog(printableLine(chat.me), [
     presence(chat, () => dialog.close()),
     el(

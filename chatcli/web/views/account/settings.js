@@ -51,7 +51,7 @@ function box(words, checked, change) {
 }
 
 /**
- * Return what turns notifications of the desktop on and off. The browser is asked by a press of the button only.
+ * Return the controls that turn notifications on and off. The browser is asked by a press of the button only.
  *
  * @param {Shell} shell
  */

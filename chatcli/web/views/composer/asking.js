@@ -73,7 +73,7 @@ export function openAsking(chat, to, text, onAsked) {
 }
 
 /**
- * Return what is wrong with a question, or an empty string.
+ * Return the mistake in a question, or an empty string.
  *
  * @param {string} text
  * @param {string[]} choices

@@ -16,7 +16,7 @@ import { printableLine } from "../parts/text.js";
  * @property {(of: string) => void} open
  */
 
-/** Where the page has what these do in a terminal. */
+/** The places of the page that do what these commands do in a terminal. */
 const ELSEWHERE = /** @type {Record<string, string>} */ ({
   who: "Who is here stands at the side, and in the head of the conversation.",
   names: "The members of a room are listed in its head.",
@@ -53,7 +53,7 @@ const TERMINAL = [
   "mute",
 ];
 
-/** What was sent as a text once is not asked about again. @type {Set<string>} */
+/** Lines that were sent as a text once: not asked about again. @type {Set<string>} */
 const confirmed = new Set();
 
 /**

@@ -208,7 +208,7 @@ export class Composer {
   }
 
   /**
-   * Return what a digit answers to the newest open question, or null.
+   * Return the choice of the newest open question that a digit stands for, or null.
    *
    * @param {string} digit
    */

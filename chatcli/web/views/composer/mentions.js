@@ -39,7 +39,7 @@ export class Mentions {
     field.addEventListener("click", () => this.update());
   }
 
-  /** What stands between the @ and the caret, or null. */
+  /** The text between the @ and the caret, or null. */
   #prefix() {
     const { value, selectionStart, selectionEnd } = this.#field;
     if (selectionStart !== selectionEnd) return null;

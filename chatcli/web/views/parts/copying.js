@@ -36,7 +36,7 @@ export function quoted(word) {
   return `'${word.replace(/'/g, `'"'"'`).replace(/\\/g, `'\\\\'`)}'`;
 }
 
-/** Return how a terminal calls this server: a proxy on the usual port is asked for a tunnel. */
+/** Return the address of this server for a terminal: a proxy on the usual port is asked for a tunnel. */
 export function serverAddress() {
   const { protocol, hostname, port } = location;
   return port === "" ? `${protocol}//${hostname}` : `${hostname}:${port}`;

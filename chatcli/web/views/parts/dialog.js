@@ -66,3 +66,18 @@ export function confirmed(question, about, verb) {
     no.focus();
   });
 }
+
+/**
+ * Return a button of a dialog that closes it and leads on to something else.
+ *
+ * @param {() => HTMLDialogElement} dialog
+ * @param {string} words
+ * @param {() => unknown} run
+ */
+export function leadingOn(dialog, words, run) {
+  const press = () => {
+    dialog().close();
+    void run();
+  };
+  return el("button", { type: "button", onclick: press }, words);
+}

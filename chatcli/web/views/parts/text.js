@@ -124,7 +124,7 @@ function inlineAt(text, at) {
 }
 
 /**
- * Return what a block shows: without the name of a language behind the fence, and the line ends beside the fences.
+ * Return the text of a block: without the name of a language behind the fence, and the line ends beside the fences.
  *
  * @param {string} inner
  */

@@ -35,7 +35,7 @@ export class Header {
     this.#search = tool("search", "Search", onSearch);
     this.#people = tool("people", "People", onPeople);
     this.#more = tool("about", "About", onAbout);
-    /** Where further buttons stand. */
+    /** The place of further buttons. */
     this.tools = el("div", { class: "tools" }, this.#join, this.#search, this.#people, this.#more);
     const back = tool("back", "All conversations", onBack);
     back.classList.add("back");

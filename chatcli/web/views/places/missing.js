@@ -10,7 +10,7 @@ export class Missing {
   #chat;
   #shell;
   #words = el("p", {});
-  #join = el("button", { type: "submit", onclick: () => void this.#enter() });
+  #join = el("button", { type: "submit", onclick: () => void this.#shell.enter() });
 
   /**
    * @param {Chat} chat
@@ -38,15 +38,5 @@ export class Missing {
     const name = printableLine(current.of);
     this.#words.textContent = `There is no room ${name} that you may see: joining makes it, if the name is free.`;
     this.#join.textContent = `Join ${name}`;
-  }
-
-  async #enter() {
-    const { current } = this.#chat;
-    if (current === null) return;
-    try {
-      this.#shell.go(await this.#chat.join(current.of));
-    } catch (error) {
-      this.#chat.failed(error);
-    }
   }
 }

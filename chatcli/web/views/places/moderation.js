@@ -108,7 +108,7 @@ class Moderation {
     (user === "" ? this.#name : this.#what).focus();
   }
 
-  /** What is chosen. */
+  /** The chosen action. */
   get #deed() {
     return /** @type {Deed} */ (DEEDS[this.#what.value]);
   }

@@ -1,6 +1,6 @@
 /** What there is to know, and to do, about a person. */
 
-import { openDialog } from "../parts/dialog.js";
+import { leadingOn, openDialog } from "../parts/dialog.js";
 import { el } from "../parts/dom.js";
 import { levelField } from "./notificationlevel.js";
 import { printableLine } from "../parts/text.js";
@@ -21,18 +21,7 @@ export function openPerson(chat, shell, user) {
   const { current } = chat;
   const room = current?.isRoom && chat.state.rooms.has(current.of) ? current.of : null;
   const about = el("p", { role: "status" }, describe(chat.state.people.get(user)));
-  const button = (/** @type {string} */ words, /** @type {() => unknown} */ run) =>
-    el(
-      "button",
-      {
-        type: "button",
-        onclick: () => {
-          dialog.close();
-          void run();
-        },
-      },
-      words,
-    );
+  const button = (/** @type {string} */ words, /** @type {() => unknown} */ run) => leadingOn(() => dialog, words, run);
   const moderate = async () => (await import("./moderation.js")).openModeration(chat, room ?? "", user);
   const owner = current?.room?.owners?.includes(chat.me);
   const other = user !== chat.me;
@@ -57,7 +46,7 @@ export function openPerson(chat, shell, user) {
 }
 
 /**
- * Return where a person is, as a sentence.
+ * Return a person's presence as a sentence.
  *
  * @param {Person | undefined} person
  */

@@ -11,10 +11,10 @@ import { printableLine } from "../parts/text.js";
 export class Removed {
   #chat;
   #shell;
-  /** How one was removed, by the room. @type {Map<string, Happened>} */
+  /** The removals from rooms, by the room. @type {Map<string, Happened>} */
   #how = new Map();
   #words = el("p", {});
-  #join = el("button", { type: "submit", onclick: () => void this.#enter() });
+  #join = el("button", { type: "submit", onclick: () => void this.#shell.enter() });
 
   /**
    * @param {Chat} chat
@@ -49,15 +49,5 @@ export class Removed {
     this.#join.textContent = `Join ${printableLine(of)} again`;
     this.#join.hidden = how.what === "banned" || current?.room?.kind === "private";
     if (!shown && document.activeElement?.closest(".composer")) this.#shell.timeline.focus();
-  }
-
-  async #enter() {
-    const { current } = this.#chat;
-    if (current === null) return;
-    try {
-      this.#shell.go(await this.#chat.join(current.of));
-    } catch (error) {
-      this.#chat.failed(error);
-    }
   }
 }

@@ -10,7 +10,7 @@ import { printable, printableLine } from "../parts/text.js";
 
 const MOST = 200; // rooms, or people, that are shown at once; typing filters the others
 const MOST_PEOPLE = 500;
-/** How the kinds of rooms are called, and what they mean. @type {Record<string, [string, string]>} */
+/** Names and meanings of the kinds of rooms. @type {Record<string, [string, string]>} */
 const KINDS = {
   open: ["Open", "Everyone may enter, read and write."],
   private: ["Private", "Only those who are invited may enter."],
@@ -84,7 +84,7 @@ class Rooms {
     void this.#loadPeople();
   }
 
-  /** What is shown if a name was looked for and not found. */
+  /** Shown if a name was looked for and not found. */
   #suggestions() {
     const { problem, names = [] } = this.#options;
     if (problem === undefined) return [];

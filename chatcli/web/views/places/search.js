@@ -14,7 +14,7 @@ const PAGE = 20; // results
 const BEFORE = 60; // characters before the first word that was found
 const SHOWN = 240; // characters of a text
 
-/** What was looked for last, which is there again when one comes back from a result. */
+/** The last query, which is there again when one comes back from a result. */
 const last = { text: "", from: "", everywhere: false };
 
 /**
@@ -31,7 +31,7 @@ class Search {
   #chat;
   #onOpen;
   #of;
-  /** What the results belong to. @type {Record<string, any>} */
+  /** The query that the results belong to. @type {Record<string, any>} */
   #query = {};
   #before = 0;
   #turn = 0;

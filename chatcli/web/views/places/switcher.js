@@ -29,7 +29,7 @@ class Switcher {
   /** @type {Choice[]} */
   #shown = [];
   #at = 0;
-  /** What is done once the dialog has closed: as long as it is there, nothing behind it takes the focus. */
+  /** Runs once the dialog has closed: as long as it is there, nothing behind it takes the focus. */
   #chosen = () => {};
   #list = el("ul", { id: "switcher-list", role: "listbox", "aria-label": "Conversations" });
   #input = el("input", {

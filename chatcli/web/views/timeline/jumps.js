@@ -15,7 +15,7 @@ export class Jumps {
   #stretch;
   #back = el("button", { type: "button", hidden: true, onclick: () => this.#goBack() }, "↩ Back");
   #end = el("button", { type: "button", hidden: true, onclick: () => void this.#press() });
-  /** Where one was before a jump; null for the end, undefined if there was none. @type {Place | null | undefined} */
+  /** The place before a jump; null for the end, undefined if there was none. @type {Place | null | undefined} */
   #before = undefined;
   /** The message that a link has led to. @type {Element | null} */
   #target = null;

@@ -166,7 +166,7 @@ function beginning(text) {
 }
 
 /**
- * Return where a line of a text ends, or -1 if there are not so many.
+ * Return the index of the end of a line of a text, or -1 if there are fewer lines.
  *
  * @param {string} text
  * @param {number} lines
@@ -193,7 +193,7 @@ function quote(re, quoted) {
 }
 
 /**
- * Return how a message is quoted.
+ * Return a message as a quotation.
  *
  * @param {Message | null | undefined} quoted
  */

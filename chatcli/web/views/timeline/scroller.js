@@ -23,7 +23,7 @@ export class Scroller {
     this.atEnd = true;
   }
 
-  /** How far it is to the end, in pixels. */
+  /** The distance to the end, in pixels. */
   get rest() {
     return this.log.scrollHeight - this.log.clientHeight - this.log.scrollTop;
   }
@@ -39,7 +39,7 @@ export class Scroller {
     return this.#stretch.between(box.top, box.bottom);
   }
 
-  /** Where one is; null at the end. @returns {Place | null} */
+  /** The place of the reader; null at the end. @returns {Place | null} */
   get place() {
     return this.follows ? null : this.#anchor();
   }

@@ -56,7 +56,7 @@ export class Timeline {
   );
   #active;
   #jumps;
-  /** What was drawn last, at once. */
+  /** The messages drawn last, at once. */
   #last = { at: 0, count: 0 };
   #pause = 0;
   /**
@@ -154,7 +154,7 @@ export class Timeline {
     this.#reading.look();
   }
 
-  /** Return what is on the screen, and keep where that is. */
+  /** Return the messages on the screen, and keep their place. */
   #look() {
     const seen = this.#scroller.seen;
     if (seen === null || this.#conversation === null) return null;

@@ -160,7 +160,7 @@ def test_modules_of_the_first_view() -> None:
 
 
 def test_size_of_the_first_view() -> None:
-    """What a browser loads until one can choose a name fits the budget."""
+    """The files that a browser loads until one can choose a name fit the budget."""
     asked = asks(accept_encoding="gzip")
     names = re.findall(r'(?:src|href)="/-/app/DIGEST/([^"]+\.(?:js|css))"', INDEX.replace("old.js", ""))
     sizes = [len(PAGE.page(asked).body), *(len(PAGE.file(asked, f"{PAGE.digest}/{name}").body) for name in names)]
