@@ -60,7 +60,8 @@ def test_lunch(server: ThreadServer) -> None:
         alice.types(FOCUS)
         first = says(bob, "before lunch")
         eventually(lambda: seen(server) == first)
-        alice.types(BLUR)
+        alice.types(f"x{BLUR}")
+        alice.shows_input("bob › x")  # and so the loss of the focus, which came with it, was processed
         for text in ("one", "two"):  # that the last one is drawn shows that nothing was said of those before
             last = says(bob, text)
             alice.shows(f"bob → you  {text}")
@@ -68,7 +69,7 @@ def test_lunch(server: ThreadServer) -> None:
         assert (seen(server), read(server)) == (first, first)
         alice.types(FOCUS)
         eventually(lambda: seen(server) == last)
-        assert alice.input_line == "bob ›"
+        assert alice.input_line == "bob › x"
 
 
 def test_lunch_without_a_lock(server: ThreadServer) -> None:
