@@ -203,6 +203,7 @@ def test_no_key(server: WebServer, open_page: OpenPage) -> None:
     page.context.add_init_script(
         "crypto.subtle.generateKey = async () => { throw new DOMException('x', 'NotSupportedError') }"
     )
+    page.join_button.wait_for()  # the page has made its key
     run(page, """await (await (await load("storage/storage.js")).openStorage()).forget()""")
     page.page.reload()
     page.says("Chrome 137, Firefox 129, Safari 17")
@@ -238,11 +239,12 @@ def test_server_away(server: WebServer, open_page: OpenPage) -> None:
 
 def test_other_tab_comes_in(server: WebServer, open_page: OpenPage) -> None:
     """A tab in which nothing was typed follows the one in which somebody has come in."""
+    open_page(server).come_in("bob")
     page = open_page(server)
-    tab = page.another_tab("/ops")
+    tab = page.another_tab("/@bob")
     tab.join_button.wait_for()
     page.come_in("ann")
-    tab.is_at("#ops")
+    tab.is_at("bob")
     eventually(lambda: name(tab) == "ann")
 
 

@@ -35,7 +35,7 @@ def test_own_words(server: WebServer, open_page: OpenPage) -> None:
 
 def test_forgotten_everywhere(server: WebServer, open_page: OpenPage) -> None:
     """A browser that forgets somebody does so in all tabs."""
-    ann = open_page(server).come_in("ann")
+    ann = open_page(server).come_in("ann").enter("#ops")
     tab = ann.another_tab("/ops")
     tab.is_at("#ops")
     ann.page.get_by_role("button", name="Keep the name…").click()
