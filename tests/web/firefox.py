@@ -87,10 +87,12 @@ class Firefox:
         """Press F5."""
         self._asks("browsingContext.reload", context=self._tab, wait="complete")
 
-    def call(self, function: str) -> Any:  # noqa: ANN401 (as the function)
-        """Call a function of JavaScript in the page, and return its result, which has to be a simple value."""
-        target = {"context": self._tab}
-        answer = self._asks("script.callFunction", functionDeclaration=function, target=target, awaitPromise=True)
+    def call(self, function: str, *elements: dict[str, Any]) -> Any:  # noqa: ANN401 (as the function)
+        """Call a function of JavaScript with elements, and return its result, which has to be a simple value."""
+        target, values = {"context": self._tab}, [{"sharedId": element["sharedId"]} for element in elements]
+        answer = self._asks(
+            "script.callFunction", functionDeclaration=function, target=target, arguments=values, awaitPromise=True
+        )
         assert answer["type"] == "success", answer
         return answer["result"].get("value")
 
@@ -110,6 +112,17 @@ class Firefox:
         while text not in (shown := self.call("() => document.body.innerText")):
             assert time.monotonic() < deadline, f"{text!r} is not in {shown!r}"
             time.sleep(0.05)
+
+    def edit(self, name: str) -> None:
+        """Click a field until it has the focus: the page may move it away from under the mouse."""
+        deadline = time.monotonic() + DEADLINE
+        while not self._click_field(name):
+            assert time.monotonic() < deadline, f"{name!r} does not get the focus"
+
+    def _click_field(self, name: str) -> bool:
+        self.click("textbox", name)
+        focused: bool = self.call("(field) => field === document.activeElement", self.find("textbox", name))
+        return focused
 
     def click(self, role: str, name: str) -> None:
         """Click what has this role and name."""

@@ -30,11 +30,11 @@ def test_firefox(server: WebServer, join: Join, path: str, tmp_path: Path) -> No
     bob.shows_input("#ops ›")
     with Firefox(path, profile) as browser:
         browser.open(server.url)
-        browser.click("textbox", "Name")
+        browser.edit("Name")
         browser.types("ann\n")
-        browser.click("textbox", "Open a room or a person")
+        browser.edit("Open a room or a person")
         browser.types("#ops\n")
-        browser.click("textbox", "Message to #ops")
+        browser.edit("Message to #ops")
         browser.types("hello from Firefox\n")
         bob.shows("hello from Firefox")
         bob.types("hello from a terminal\r")
@@ -44,7 +44,7 @@ def test_firefox(server: WebServer, join: Join, path: str, tmp_path: Path) -> No
         browser.close()
     with Firefox(path, profile) as browser:
         browser.open(f"{server.url}/ops")
-        browser.click("textbox", "Message to #ops")
+        browser.edit("Message to #ops")
         browser.types("the same ann\n")
         bob.shows("the same ann")
         assert urlsplit(browser.call("() => location.href")).path == "/ops"
