@@ -141,6 +141,7 @@ def talking(server: WebServer, open_page: OpenPage, **options: Any) -> ChatPage:
 def test_machine(server: WebServer, open_page: OpenPage, scheme: str) -> None:
     """A machine finds no barrier in any view."""
     page = open_page(server, color_scheme=scheme)
+    page.name_field.wait_for()
     assert findings(page) == [], "coming in"
     page.ask_for("-")
     page.page.get_by_role("alert").wait_for()

@@ -326,6 +326,14 @@ def test_a_narrower_window(server: ThreadServer, tmp_path: Path) -> None:
         """Return whether the draft takes the whole width; a blank at the end of a row cannot be seen."""
         return max(map(len, screen().splitlines()[-3:])) in (columns - 1, columns)
 
+    def settle() -> None:
+        """Wait until nothing is drawn any more: nothing helps if the window changes while a drawing is on its way."""
+        before, same = screen(), 0
+        while same < 5:
+            time.sleep(0.3)
+            same = same + 1 if screen() == before else 0
+            before = screen()
+
     with server.joined("bob") as bob:
         tmux("new-session", "-d", "-x", "100", "-y", "30", program)
         try:
@@ -337,9 +345,10 @@ def test_a_narrower_window(server: ThreadServer, tmp_path: Path) -> None:
             assert screen().splitlines()[0] != "›", "erasing at the top of the screen has left a copy"
             tmux("send-keys", "-l", "bob: BEGIN " + "words that wrap " * 15 + "END")
             eventually(lambda: "END" in screen())
-            time.sleep(1)  # nothing helps if the window changes while a drawing for the former size is on its way
+            settle()
             tmux("resize-window", "-x", "60", "-y", "30")
             eventually(lambda: is_drawn(60))
+            settle()
             bob.sends("alice", "afterwards")
             eventually(lambda: "afterwards" in screen())
             eventually(lambda: screen().count("BEGIN") == screen().count("END") == 1)
