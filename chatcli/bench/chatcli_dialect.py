@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from chatcli.bench.dialect import Caller, Maker, Progress, Step
 from chatcli.bench.plan import Order
 from chatcli.client.errors import as_exception
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.key import Identity
 from chatcli.protocol.client_connection import ClientConnection
 from chatcli.protocol.codec import encode
@@ -122,5 +122,5 @@ def _maker(start: bytes, end: bytes, random: str) -> Callable[[int], bytes]:
 def dialect(order: Order) -> ChatcliDialect:
     """Return the dialect for the names of a run."""
     server = order.server
-    login = Login(server=Address(server.host, server.port), identity=Identity(order.seed))
+    login = Login(server=Server.at(Address(server.host, server.port)), identity=Identity(order.seed))
     return ChatcliDialect(login, Channel(server.key, server.binding))

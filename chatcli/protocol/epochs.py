@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -14,6 +15,31 @@ if TYPE_CHECKING:
 MAX_EPOCH: Final = 24  # characters of an epoch that clients write down
 
 _REMEMBERED: Final = 8  # epochs, beside the present one
+
+
+class Relation(enum.Enum):
+    """The relation of a server's log to the one that a client has numbers of."""
+
+    SAME = enum.auto()
+    UNNAMED = enum.auto()  # only messages show whether it is the same: the server names none, or the client knows none
+    OTHER = enum.auto()  # another one, or a state of it that was restored from a backup
+    PUT_BACK = enum.auto()  # the files of an earlier state were put back by hand, under the same name
+
+
+def relation(known: str, epoch: str, *, position: int | None = None, reached: int = 0) -> Relation:
+    """Return the relation of a server's log to the one that a client has numbers of.
+
+    Args:
+        known: the epoch of the client's numbers; empty if it is not known.
+        epoch: the epoch that the server names; empty if it names none.
+        position: the client's place in its log, from which it wants to go on; None if it has none.
+        reached: the place up to which the server accepts one.
+    """
+    if known and epoch and known != epoch:
+        return Relation.OTHER
+    if position is not None and reached < position:
+        return Relation.PUT_BACK
+    return Relation.SAME if known and epoch else Relation.UNNAMED
 
 
 class KnownLogs:
@@ -32,9 +58,9 @@ class KnownLogs:
         self.epoch = epoch
         self._shared: dict[str, int] = {}  # by earlier epoch, the one before the present one last
 
-    def differs(self, welcome: Welcome) -> bool:
-        """Return whether a server has another log than the present one."""
-        return bool(self.epoch and welcome.epoch) and welcome.epoch != self.epoch
+    def relation(self, welcome: Welcome, position: int | None = None) -> Relation:
+        """Return the relation of a server's log to the present one, in which the client has a position or has none."""
+        return relation(self.epoch, welcome.epoch, position=position, reached=welcome.cursor)
 
     def welcomed(self, welcome: Welcome, asked: str) -> bool:
         """Record the log of a server; return whether it is another than before.
@@ -43,7 +69,7 @@ class KnownLogs:
             welcome: what the server says.
             asked: the epoch in the ``hello`` before it.
         """
-        if not self.differs(welcome):
+        if self.relation(welcome) is not Relation.OTHER:
             self.epoch = welcome.epoch or self.epoch
             return False
         of_asked = MAX_SEQ if asked == welcome.epoch else welcome.shared

@@ -234,11 +234,11 @@ def _reach(account: Account, loads: Sequence[Load], via: Via, *, agreed: bool) -
     """
     from chatcli.bench.plan import Server
 
-    if account.server.scheme:
+    if account.server.name.scheme:
         raise click.UsageError(
             "bench measures a server at its own port: give --server HOST:PORT, and --via ws for a tunnel."
         )
-    opened = _open(account, account.server)
+    opened = _open(account, account.server.name)
     channel = opened.channel
     with opened.socket as connection:
         host, port = connection.getpeername()[:2]
@@ -247,7 +247,7 @@ def _reach(account: Account, loads: Sequence[Load], via: Via, *, agreed: bool) -
         opened.socket.close()
         channel = opened.channel
     if not agreed:
-        _ask(account.server, loads)
+        _ask(account.server.name, loads)
     tls = bool(channel.binding)
     return Server(host=host, port=port, tls=tls, via=via, key=channel.server_key, binding=channel.binding)
 
@@ -256,11 +256,11 @@ def _open(account: Account, address: Address) -> Opened:
     """Return a connection to a server, once it is trusted."""
     import time
 
-    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.credentials import Login, Server
     from chatcli.client.transport.blocking import connect
     from chatcli.errors import UnknownServer
 
-    login = Login(server=address, trust=account.trust)
+    login = Login(server=Server.at(address), trust=account.trust)
     try:
         return connect(login, time.monotonic() + _TIMEOUT)
     except UnknownServer as unknown:

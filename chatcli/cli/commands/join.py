@@ -110,7 +110,7 @@ def command(options: JoinOptions, account: Account) -> None:
     an answer waits up to 5 seconds longer for its question.
     """
     from chatcli.client.chat.chat import Chat
-    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.credentials import Login, Server
     from chatcli.client.identity.environment import new_id
     from chatcli.client.interactive.preferences import Preferences
     from chatcli.errors import UnknownServer
@@ -118,9 +118,9 @@ def command(options: JoinOptions, account: Account) -> None:
     account.require_key()
     if options.link:
         _check_code(options.link)
-    named = account.server
-    server = canonical(named._replace(host=options.host or named.host, port=options.port or named.port))
-    login = Login(server=server, user=account.user or "", trust=account.trust).with_identity()
+    named = account.server.name
+    address = canonical(named._replace(host=options.host or named.host, port=options.port or named.port))
+    login = Login(server=Server.at(address), user=account.user or "", trust=account.trust).with_identity()
     chat = Chat(login.user, new_id, _now, _arrival(options, login), _elapsed)
     preferences = Preferences(
         color=options.color,
@@ -135,7 +135,7 @@ def command(options: JoinOptions, account: Account) -> None:
     try:
         talk(login, chat, preferences)
     except UnknownServer as unknown:
-        login.trust.confirm(server, unknown)
+        login.trust.confirm(login.server.name, unknown)
         talk(login, chat, preferences)
 
 
@@ -201,7 +201,7 @@ def _over_pipes(login: Login, chat: Chat, _: Preferences) -> None:
     except Refused as refusal:
         if refusal.code != codes.NAME_TAKEN or not refusal.names:
             raise
-        command = _command(login.server, refusal.names[0])
+        command = _command(login.server.name, refusal.names[0])
         raise Refused(refusal.code, f'{refusal} To join under a free name: "{command}".', names=refusal.names) from None
     if chat.first_error is not None:
         from chatcli.cli.exit_status import exit_status

@@ -112,11 +112,11 @@ def link(web: bool, as_json: bool, account: Account) -> None:
     account.require_key()
     with account.login() as login:
         answer = Client(login).request(Link(1), LinkCode)
-    key = account.trust.known_key(account.server)
+    key = account.trust.known_key(account.server.name)
     pin = ("--pin", key) if key else ()
     where = ("--user", account.name, "--server", str(account.server), *pin)
     command = command_line("chatcli", "join", *where, "--link", answer.code)
-    page = page_of(account.server, os.environ)
+    page = page_of(account.server.name, os.environ)
     url = page_url(page, Fragment(name=account.name, link=answer.code))
     if as_json:
         from chatcli.cli.output.records import LinkCode as Record

@@ -167,5 +167,5 @@ def _listen(login: Login, options: ListenOptions) -> int:
     try:
         return asyncio.run(ListenRun(login, options).run())
     except UnknownServer as unknown:
-        login.trust.confirm(login.server, unknown)
+        login.trust.confirm(login.server.name, unknown)
         return asyncio.run(ListenRun(login, options).run())

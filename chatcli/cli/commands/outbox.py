@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chatcli.cli.output.records import Waiting
+    from chatcli.client.identity.credentials import Server
     from chatcli.client.identity.trust import Trust
     from chatcli.client.outbox.format import Entry
 
@@ -80,7 +81,7 @@ def send(account: Account) -> None:
     from chatcli.cli.exit_status import exit_status
     from chatcli.cli.output.streams import notice, warn
     from chatcli.client.identity.addresses import addresses_of
-    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.credentials import Login, Server
     from chatcli.client.outbox.flush import flush_outbox
     from chatcli.protocol.values.address import parse_address
     from chatcli.protocol.values.text import printable_line
@@ -88,7 +89,7 @@ def send(account: Account) -> None:
     server, trust = account.server, account.trust
     if _named():
         _recognize(server, trust)
-    alone = str(addresses_of(server)[-1]) if _named() else ""
+    alone = str(addresses_of(server.name)[-1]) if _named() else ""
     waiting = [entry for entry in _entries() if entry.refusal is None and alone in ("", entry.server)]
     statuses = [0]
     for address, user in dict.fromkeys((entry.server, entry.user) for entry in waiting):
@@ -96,8 +97,9 @@ def send(account: Account) -> None:
             warn("Some messages were stored by an older chatcli: join the server as the same user to send them.")
             continue
         try:
-            to = server if alone else parse_address(address)
-            whom = trust if to == server else _trust(to, trust)
+            name = parse_address(address)
+            to = server if alone or name == server.name else Server.at(name)
+            whom = trust if to == server else _trust(to.name, trust)
             login = Login(server=to, user=user, trust=whom, token=account.token)
             flush_outbox(login, read_only=False)
         except ChatError as error:
@@ -110,7 +112,7 @@ def send(account: Account) -> None:
     click.get_current_context().exit(worst(statuses))
 
 
-def _recognize(server: Address, trust: Trust) -> None:
+def _recognize(server: Server, trust: Trust) -> None:
     """Connect to a server without waiting messages: it may be one that has moved, whose messages wait.
 
     Raises:
@@ -122,13 +124,14 @@ def _recognize(server: Address, trust: Trust) -> None:
     from chatcli.errors import UnknownServer
 
     entries = [entry for entry in _entries() if entry.refusal is None]
-    mine = str(addresses_of(server)[-1])
-    if not entries or any(entry.server == mine for entry in entries) or trust.plain(server) or trust.known_key(server):
+    name = server.name
+    mine = str(addresses_of(name)[-1])
+    if not entries or any(entry.server == mine for entry in entries) or trust.plain(name) or trust.known_key(name):
         return
     try:
         connect(Login(server=server, trust=trust), time.monotonic() + TIMEOUT).socket.close()
     except UnknownServer as unknown:
-        trust.confirm(server, unknown)
+        trust.confirm(name, unknown)
 
 
 def _named() -> bool:

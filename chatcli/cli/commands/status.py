@@ -116,7 +116,7 @@ def _print_count(account: Account) -> None:
         raise
     except ChatError as error:
         if not isinstance(error, ServerUnreachable) or time.monotonic() - begun > _SLOW:
-            unread.store(account.server, account.name, None)
+            unread.store(account.server.name, account.name, None)
         _fail(error)
     else:
         click.echo(_store(account, found))
@@ -127,7 +127,7 @@ def _store(account: Account, found: ServerStatus) -> int:
     from chatcli.client.storage import unread
 
     count = _count(found)
-    unread.store(account.server, account.name, count)
+    unread.store(account.server.name, account.name, count)
     return count
 
 
@@ -159,12 +159,12 @@ def _status(account: Account, found: ServerStatus | None) -> Status:
     from chatcli.client.identity.key import load_identity
     from chatcli.client.storage.files import config_directory
 
-    server, trust = account.server, account.trust
+    name, trust = account.server.name, account.trust
     return Status(
-        server=str(server),
+        server=str(name),
         reachable=found is not None,
-        key=(found.channel.server_key or None) if found else trust.known_key(server),
-        trust=trust.reason(server, found.channel) if found else None,
+        key=(found.channel.server_key or None) if found else trust.known_key(name),
+        trust=trust.reason(name, found.channel) if found else None,
         user=found.welcome.user if found else account.name,
         fingerprint=load_identity(config_directory()).fingerprint if account.token is None else None,
         cursor=found.unread.cursor if found else None,
@@ -185,7 +185,7 @@ def _spooled(account: Account) -> int:
     from chatcli.client.storage.files import outbox_directory
     from chatcli.protocol.values.names import fold
 
-    mine = str(addresses_of(account.server)[-1]), fold(account.name)
+    mine = str(addresses_of(account.server.name)[-1]), fold(account.name)
     return sum(
         entry.refusal is None and (entry.server, fold(entry.user)) == mine for entry in read_all(outbox_directory())
     )

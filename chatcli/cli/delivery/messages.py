@@ -122,7 +122,7 @@ class _Delivery:
             return
         waiting = [message for message, answer in self._answers() if isinstance(answer, ServerUnavailable)]
         try:
-            store_messages(account.server, account.name, waiting, epoch=self._batch.epoch)
+            store_messages(account.server.name, account.name, waiting, epoch=self._batch.epoch)
         except InputError as error:
             self._unkept = type(why)(f"{why} It was not kept either. {error}", why.code)
         else:

@@ -42,7 +42,7 @@ class ListenRun:
         own = options.name is None
         self._flush = BackgroundFlush(login)
         self._stream = Stream(login, notice, patient=options.is_service, on_connect=self._flush.start, own=own)
-        self._observer = FeedObserver(login.server, login.user, reading=options.mark_read)
+        self._observer = FeedObserver(login.server.name, login.user, reading=options.mark_read)
 
     async def run(self) -> int:
         """Listen, and return the exit status.

@@ -23,10 +23,9 @@ from chatcli.protocol import codes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.credentials import Login, Server
     from chatcli.client.identity.token import Token
     from chatcli.client.identity.trust import Trust
-    from chatcli.protocol.values.address import Address
 
 _DATA: Final = "chatcli.data"  # key of click's ``meta``: the directory given to a group, for its sub-command
 
@@ -175,12 +174,12 @@ class Account(NamedTuple):
     """The server that a command goes to, and the user.
 
     Attributes:
-        server: the server's address.
+        server: the server.
         user: the user's name; None for the login name.
         trust: decides whether the server is the right one.
     """
 
-    server: Address
+    server: Server
     user: str | None
     trust: Trust
 
@@ -264,6 +263,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def resolving(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (passed on)
+        from chatcli.client.identity.credentials import Server
         from chatcli.client.identity.trust import Trust
 
         listen_to_remarks()
@@ -272,7 +272,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         del resolved["at"]
         _name_oneself(context, resolved)
         trust = Trust(resolved.pop("pin"), accept_new=resolved.pop("accept_new"), ask=asker())
-        account = Account(server=resolved.pop("server"), user=resolved.pop("user", None), trust=trust)
+        account = Account(server=Server.at(resolved.pop("server")), user=resolved.pop("user", None), trust=trust)
         command(*arguments, account=account, **resolved)
 
     for key in ("accept-new", "pin", "at", "server"):

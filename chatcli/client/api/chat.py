@@ -33,7 +33,7 @@ from chatcli.client.api.types import (
 from chatcli.client.feed.listener import Delivery, Item, Listener, open_cursor
 from chatcli.client.feed.requester import QuestionLost, Requester
 from chatcli.client.feed.stream import Stream
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.environment import login_name, new_id
 from chatcli.client.identity.key import load_identity
 from chatcli.client.identity.token import Token, token_in_environment
@@ -397,7 +397,7 @@ def _login(
         raise InputError("This system does not know your login name: say who you are.")
     validation.check_text(name)
     return Login(
-        server=address,
+        server=Server.at(address),
         user=name,
         trust=trust,
         identity=load_identity(config or config_directory()) if credential is None else None,

@@ -16,7 +16,7 @@ from chatcli.client.reading.attention import Attention
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.epochs import KnownLogs
+from chatcli.protocol.epochs import KnownLogs, Relation
 from chatcli.protocol.values.names import fold, is_room
 
 _NEWEST: Final = 100  # messages of each room that the server sends after a long absence
@@ -129,16 +129,17 @@ class Greeting:
         """Return whether the server must be greeted once more, as it does not know the log that it was asked for."""
         if self.position is None:
             return False
-        if self.logs.differs(welcome):
-            is_known = welcome.shared > 0 or welcome.epoch == self._start()[0]
-            if is_known or self._asked == len(self._earlier):
-                return False
-            self._asked += 1
-            return True
-        if self.was_reset or welcome.cursor >= self.position:
-            return False
-        self.was_reset = True
-        return True
+        match self.logs.relation(welcome, self.position):
+            case Relation.OTHER:
+                is_known = welcome.shared > 0 or welcome.epoch == self._start()[0]
+                if is_known or self._asked == len(self._earlier):
+                    return False
+                self._asked += 1
+                return True
+            case Relation.PUT_BACK if not self.was_reset:
+                self.was_reset = True
+                return True
+        return False
 
     def welcomed(self, welcome: f.Welcome) -> int | None:
         """Record that the server has let the user in.

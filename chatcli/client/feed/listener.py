@@ -17,6 +17,7 @@ from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.storage import files
 from chatcli.errors import InputError
+from chatcli.protocol.epochs import Relation, relation
 from chatcli.protocol.frames import Message, NameChange
 from chatcli.protocol.values.names import is_room
 
@@ -82,7 +83,7 @@ def open_cursor(
         InputError: it cannot be used.
     """
     directory = os.path.join(files.state_directory(), _DIRECTORY)
-    servers = files.server_names(login.server)
+    servers = files.server_names(login.server.name)
     parts = (login.user.casefold(), *(("as", name) if name is not None else ("own", *filter_key)))
     adopt(directory, servers, parts)
     if name is not None:
@@ -160,7 +161,8 @@ class Listener:
         if stored is None:
             place = await self._place(since, received)
         else:
-            if stored.seq > received or stored.epoch not in ("", stream.epoch):
+            is_same = not stored.epoch or relation(stored.epoch, stream.epoch) is Relation.SAME
+            if stored.seq > received or not is_same:
                 await stream.open(stored)
             place = max(self._reached, received)
         if place != self._reached:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chatcli.client.feed.anchors import Anchor, Place
 from chatcli.errors import InputError
+from chatcli.protocol.epochs import Relation, relation
 
 if TYPE_CHECKING:
     from chatcli.protocol.frames import Message
@@ -95,9 +96,10 @@ async def _resume_by_epoch(place: Place, look: Look) -> Resumed | None:
     for known in place.known:
         own = place.anchor if known.epoch == place.epoch else None
         glimpse = await look(max(0, (known if own is None else own).seq - 1), known.epoch)
-        if not glimpse.epoch:
+        related = relation(known.epoch, glimpse.epoch)
+        if related is Relation.UNNAMED:
             return None
-        if glimpse.epoch == known.epoch:
+        if related is Relation.SAME:
             anchor = next((one for one in place.others if one.epoch == known.epoch), None)
             if known.epoch == place.epoch:
                 anchor = place.anchor
@@ -116,11 +118,16 @@ async def _resume_by_epoch(place: Place, look: Look) -> Resumed | None:
 
 def _at_number(place: Place, glimpse: Glimpse, *, moved: bool = False) -> Resumed:
     """Return a place of which only the number is known; the message that is found there becomes the anchor."""
-    if glimpse.head < place.seq:
+    if _was_put_back(glimpse, place.seq):
         return Resumed(place.restored(glimpse.head), moved=True)
     if glimpse.first is not None and glimpse.first.seq == place.seq:
         place = place._replace(anchor=Anchor.of(glimpse.first))
     return Resumed(place, moved)
+
+
+def _was_put_back(glimpse: Glimpse, seq: int) -> bool:
+    """Return whether a log ends before a place of which only the number is known."""
+    return relation("", glimpse.epoch, position=seq, reached=glimpse.head) is Relation.PUT_BACK
 
 
 async def _resume_by_time(place: Place, lost: Anchor, look: Look, first_newer: FirstNewer) -> Resumed:
@@ -128,7 +135,7 @@ async def _resume_by_time(place: Place, lost: Anchor, look: Look, first_newer: F
     found = await first_newer(lost.at, min(lost.seq, glimpse.head))
     if found is not None:
         place = place.restored(found - 1)
-    elif glimpse.head < lost.seq:
+    elif _was_put_back(glimpse, lost.seq):
         place = place.restored(glimpse.head)
     elif glimpse.first is not None and glimpse.first.seq == lost.seq:
         raise OtherLog(f"message {lost.seq} is another one")

@@ -72,7 +72,7 @@ async def _read_after(login: Login, since: int) -> list[SeqTime]:
         async with asyncio.timeout(_PATIENCE):
             return await _first(connection, since)
     except TimeoutError as error:
-        raise ServerUnreachable(unreachable(login.server, error)) from None
+        raise ServerUnreachable(unreachable(login.server.name, error)) from None
     finally:
         await connection.close()
 

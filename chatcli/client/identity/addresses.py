@@ -1,5 +1,8 @@
 """The addresses of each server on this machine: its former ones, and the present one.
 
+The user calls it, or has called it, by each of them: they are names, as that of
+:class:`chatcli.client.identity.credentials.Server`, whose ``addresses`` say where it is dialled.
+
 A server that has moved shows its old key at another address. Once the user has agreed that it is the same, the new
 address is stored in a file together with the name of the old one (:func:`chatcli.client.storage.files.server_names`):
 outbox, positions, drafts and the rest stay where they are, and are found under either address.

@@ -28,11 +28,32 @@ def _device() -> str:
     return device_label(f"chatcli on {socket.gethostname()}")
 
 
+class Server(Struct, frozen=True):
+    """A server: its name on this machine, and the addresses at which it is dialled.
+
+    Attributes:
+        name: the address by which the user calls it. It is trusted under this name, and its data on this machine is
+            stored under it, whatever address answers.
+        addresses: the addresses, at least one, in the order in which they are tried.
+    """
+
+    name: Address
+    addresses: tuple[Address, ...]
+
+    @classmethod
+    def at(cls, address: Address) -> Server:
+        """Return the server that the user calls by the address at which it is dialled."""
+        return cls(address, (address,))
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
 class Login(Struct, frozen=True, kw_only=True):
     """A login at a server.
 
     Attributes:
-        server: the server's address.
+        server: the server.
         user: the name to use there; empty for questions that a server answers without one.
         trust: decides whether the server is the right one.
         identity: the user's key; None for questions that need no name, with a token, and until :meth:`with_identity`.
@@ -40,7 +61,7 @@ class Login(Struct, frozen=True, kw_only=True):
         receipts: whether the server may report to others what this login has read.
     """
 
-    server: Address
+    server: Server
     user: str = ""
     trust: Trust = CAUTIOUS
     identity: Identity | None = None

@@ -1,6 +1,7 @@
 """Trust in servers: on this machine, or with a key that is pinned, known, vouched for or confirmed by a person.
 
-It knows neither sockets nor TLS: :mod:`chatcli.client.transport.tls` provides the key that a server has shown.
+A server is trusted under its name: the address by which the user calls it, wherever it was dialled. This module knows
+neither sockets nor TLS: :mod:`chatcli.client.transport.tls` provides the key that a server has shown.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Trust:
         return Trust(self.pin, directory=self._directory)
 
     def plain(self, server: Address) -> bool:
-        """Return whether to connect to the server without TLS; never through a tunnel, which may end anywhere."""
+        """Return whether a name, or an address, is that of a server that is spoken to without TLS."""
+        # A tunnel may end anywhere.
         return self.pin is None and not server.scheme and is_loopback(server.host)
 
     def expects_key(self, server: Address) -> bool:
@@ -90,7 +92,7 @@ class Trust:
         """Raise unless the server is to be trusted; store a key that was accepted.
 
         Args:
-            server: the server's address.
+            server: the server's name.
             shown: the channel of the connection to it.
             vouched: whether an authority that the system trusts vouches for its name.
             doubt: a sentence that says why none does; empty if one does.

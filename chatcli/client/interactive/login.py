@@ -78,9 +78,9 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
         if not contacts.user:
             contacts.user = await prompter.ask(_NAME, suggested)
         try:
-            UnconfirmedFile(login.server, contacts.user).restore(chat.names)
-            chat.set_epoch(_outbox_epoch(login.server, contacts.user) or chat.names.epoch)
-            return await prompter.reach(login.server, lambda: connect(login, chat.hello()))
+            UnconfirmedFile(login.server.name, contacts.user).restore(chat.names)
+            chat.set_epoch(_outbox_epoch(login.server.name, contacts.user) or chat.names.epoch)
+            return await prompter.reach(login.server.name, lambda: connect(login, chat.hello()))
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
                 raise

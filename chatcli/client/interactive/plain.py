@@ -58,7 +58,7 @@ async def talk_with_a_person(login: Login, chat: Chat, preferences: Preferences)
     """
     greeted = await log_in(login, chat, PlainPrompter())
     view = TerminalView(chat, preferences)
-    outbox = open_outbox(login.server, greeted[1].user, chat.outgoing, lambda error: view.draw([Trouble(error)]))
+    outbox = open_outbox(login.server.name, greeted[1].user, chat.outgoing, lambda error: view.draw([Trouble(error)]))
     session = InteractiveSession(login, chat, view, greeted, patience=_PATIENCE_OF_A_PERSON, outbox=outbox)
 
     def enter(typed: str) -> None:

@@ -80,9 +80,9 @@ class InteractiveSession:
         self._view = view
         self._patience = patience
         self._keeper = OutboxKeeper(outbox, chat.outgoing, lambda error: view.draw([Trouble(error)]))
-        self._unconfirmed = UnconfirmedFile(login.server, chat.contacts.user)
+        self._unconfirmed = UnconfirmedFile(login.server.name, chat.contacts.user)
         self._unconfirmed.restore(chat.names)
-        self._caches = CacheWriter(login.server, chat, counting=on_change is not None, epoch=greeted[1].epoch)
+        self._caches = CacheWriter(login.server.name, chat, counting=on_change is not None, epoch=greeted[1].epoch)
         self._link = Link(greeted[0], on_change)
         self._failure: Exception | None = None
         self._leave = asyncio.Event()  # the user wants to leave, or the session has failed
@@ -293,7 +293,7 @@ class InteractiveSession:
 
     def _connected(self, connection: Connection, welcome: Welcome) -> None:
         with contextlib.suppress(InputError):  # the next connection reports it
-            self.trust_reason = self._login.trust.reason(self._login.server, connection.channel)
+            self.trust_reason = self._login.trust.reason(self._login.server.name, connection.channel)
         connection.send(*self._chat.connected(welcome))
         if news := self._chat.pop_news():
             self._view.draw(news)

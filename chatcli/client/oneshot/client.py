@@ -167,7 +167,7 @@ class Client:
         if login.user:
             from chatcli.client.storage.roster_observer import RosterObserver
 
-            observer = RosterObserver(login.server, login.user)
+            observer = RosterObserver(login.server.name, login.user)
             observer.receive(people)
             observer.store()
         return people.people

@@ -64,7 +64,7 @@ class LineSender:
         self._is_away = False  # the server, and that was reported
         self._was_connected = False  # the server has accepted the user and every recipient
         self._has_progressed = False  # something was answered on this connection
-        self._spool = _Spool(login.server, login.user) if spool else None
+        self._spool = _Spool(login.server.name, login.user) if spool else None
 
     def stop(self) -> None:
         """End the input; may be called by the handler of a signal."""
@@ -104,7 +104,7 @@ class LineSender:
             try:
                 self._send_on_a_connection()
             except UnknownServer as unknown:
-                self._login.trust.confirm(self._login.server, unknown)
+                self._login.trust.confirm(self._login.server.name, unknown)
                 continue
             except (OSError, ServerUnavailable) as error:
                 self._report_loss(error)

@@ -63,7 +63,7 @@ def flush_outbox(login: Login, *, read_only: bool, seconds: float = TIMEOUT) -> 
     until = time.monotonic() + seconds
     directory = outbox_directory()
     try:
-        prefixes = file_prefixes(login.server, login.user)
+        prefixes = file_prefixes(login.server.name, login.user)
         if not any(name.startswith(tuple(prefixes)) for name in os.listdir(directory)):
             return
         login = login.with_identity()
@@ -80,7 +80,7 @@ def flush_outbox(login: Login, *, read_only: bool, seconds: float = TIMEOUT) -> 
 
 
 def _flush(login: Login, seconds: float, *, read_only: bool) -> None:
-    outbox = Outbox(outbox_directory(), login.server, login.user)
+    outbox = Outbox(outbox_directory(), login.server.name, login.user)
     batch = SendBatch(outbox.waiting, 0 if read_only else seconds, together=outbox.groups, epochs=outbox.epochs)
     epoch = next(reversed(outbox.epochs.values()), "")
     try:

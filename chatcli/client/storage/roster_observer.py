@@ -20,7 +20,7 @@ class RosterObserver:
     """Observes the frames of one connection.
 
     Args:
-        server: the server's address.
+        server: the server, by its name.
         user: the user who is logged in there.
     """
 

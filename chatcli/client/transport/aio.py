@@ -22,6 +22,7 @@ from chatcli.client.transport.dialer import (
     attempts,
     handshake_needed,
     numeric,
+    turns,
     unreachable,
 )
 from chatcli.errors import ChatError, ServerUnreachable
@@ -31,8 +32,8 @@ from chatcli.protocol.keys import Channel
 from chatcli.protocol.values.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.credentials import Login
-    from chatcli.client.transport.dialer import Attempt
+    from chatcli.client.identity.credentials import Login, Server
+    from chatcli.client.transport.dialer import Attempt, Turn
     from chatcli.client.transport.tls import TlsAttempt
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -65,12 +66,12 @@ class Connection:
     """A connection on asyncio; see :func:`connect`.
 
     Args:
-        server: the server's address.
+        server: the server.
         streams: the connection to it.
         protocol: the state of the connection, and what may be sent on it.
     """
 
-    def __init__(self, server: Address, streams: Streams, protocol: ClientConnection) -> None:
+    def __init__(self, server: Server, streams: Streams, protocol: ClientConnection) -> None:
         self._server = server
         self._reader, self._writer = streams
         self._protocol = protocol
@@ -203,7 +204,7 @@ class Connection:
 
 
 async def connect(login: Login, hello: Hello) -> tuple[Connection, Welcome]:
-    """Connect and log in.
+    """Connect, at the first of the server's addresses that answers, and log in.
 
     Nobody is asked about an unknown server: a person answers more slowly than a server waits, and would block the
     loop. Callers that can ask catch UnknownServer, and ask outside of the loop.
@@ -228,15 +229,25 @@ async def connect(login: Login, hello: Hello) -> tuple[Connection, Welcome]:
                 await connection.close()
                 raise
     except TimeoutError as error:
-        raise ServerUnreachable(unreachable(login.server, error)) from None
+        raise ServerUnreachable(unreachable(login.server.name, error)) from None
 
 
 async def _open(login: Login, hello: Hello, deadline: float) -> tuple[Streams, Channel, bool]:
     """Open a connection to a trusted server; return also whether the hello was sent on it."""
-    doubt = None
-    for attempt in attempts(login, hello):
+    for turn in turns(login.server, deadline, asyncio.get_running_loop().time):
         try:
-            streams = await _dial(login.server, deadline, attempt)
+            return await _open_at(turn, login, hello)
+        except ServerUnreachable:
+            if turn.is_last:
+                raise
+    raise AssertionError  # the last turn returns or raises
+
+
+async def _open_at(turn: Turn, login: Login, hello: Hello) -> tuple[Streams, Channel, bool]:
+    doubt = None
+    for attempt in attempts(login, turn.address, hello):
+        try:
+            streams = await _dial(turn.address, turn.until, attempt)
         except OSError as error:
             doubt = error  # no authority vouches for the server: the next attempt goes by its key
             continue

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, login_refusal
-from chatcli.client.transport.dialer import Greeting, HungUp, attempts, dial
+from chatcli.client.transport.dialer import Greeting, HungUp, attempts, dial, turns
 from chatcli.errors import ChatError, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol.client_connection import ClientConnection
 from chatcli.protocol.frames import MAX_SEQ, ClientFrame, Error, Hello, Ping, Send, ServerBye, ServerFrame, Welcome
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.credentials import Login, Server
     from chatcli.client.storage.roster_observer import RosterObserver
-    from chatcli.client.transport.dialer import Attempt
+    from chatcli.client.transport.dialer import Attempt, Turn
     from chatcli.protocol.frames import Purpose
     from chatcli.protocol.keys import Channel
     from chatcli.protocol.values.address import Address
@@ -280,7 +280,7 @@ def with_retries(
     try:
         return _Attempts(login.hello(purpose, epoch=epoch), login, run, timeout=timeout, wait=wait).make_all()
     except UnknownServer as unknown:
-        login.trust.confirm(login.server, unknown)
+        login.trust.confirm(login.server.name, unknown)
         return _Attempts(login.hello(purpose, epoch=epoch), login, run, timeout=timeout, wait=wait).make_all()
 
 
@@ -387,7 +387,7 @@ def _observer(login: Login) -> RosterObserver | None:
         return None
     from chatcli.client.storage.roster_observer import RosterObserver
 
-    return RosterObserver(login.server, login.user)
+    return RosterObserver(login.server.name, login.user)
 
 
 @contextlib.contextmanager
@@ -407,7 +407,7 @@ def logged_in(login: Login, purpose: Purpose, deadline: float) -> Iterator[Conne
 
 
 def connect(login: Login, deadline: float, hello: Hello | None = None) -> Opened:
-    """Open a connection to a trusted server.
+    """Open a connection to a trusted server, at the first of its addresses that answers.
 
     Args:
         login: the server, and which servers to trust.
@@ -420,18 +420,28 @@ def connect(login: Login, deadline: float, hello: Hello | None = None) -> Opened
         ServerNotTrusted: the server shows another key than it must.
         ProtocolError: what answers does not speak TLS.
     """
-    server, trust = login.server, login.trust
-    diagnostics.detail(lambda: f"Connecting to {server}.")
+    name, trust = login.server.name, login.trust
     opened = _open(login, deadline, hello)
-    diagnostics.detail(lambda: _TRUSTED[trust.reason(server, opened.channel)].format(key=opened.channel.server_key))
+    diagnostics.detail(lambda: _TRUSTED[trust.reason(name, opened.channel)].format(key=opened.channel.server_key))
     return opened
 
 
 def _open(login: Login, deadline: float, hello: Hello | None) -> Opened:
-    doubt = None
-    for attempt in attempts(login, hello):
+    for turn in turns(login.server, deadline, time.monotonic):
         try:
-            connection = _dial(login.server, deadline, attempt)
+            return _open_at(turn, login, hello)
+        except ServerUnreachable:
+            if turn.is_last:
+                raise
+    raise AssertionError  # the last turn returns or raises
+
+
+def _open_at(turn: Turn, login: Login, hello: Hello | None) -> Opened:
+    diagnostics.detail(lambda: f"Connecting to {turn.address}.")
+    doubt = None
+    for attempt in attempts(login, turn.address, hello):
+        try:
+            connection = _dial(turn.address, turn.until, attempt)
         except OSError as error:
             doubt = error  # no authority vouches for the server: the next attempt goes by its key
             continue
@@ -443,13 +453,13 @@ def _open(login: Login, deadline: float, hello: Hello | None) -> Opened:
     raise AssertionError  # the last attempt raises no OSError
 
 
-def _dial(server: Address, deadline: float, attempt: Attempt) -> socket.socket:
+def _dial(address: Address, deadline: float, attempt: Attempt) -> socket.socket:
     """Connect directly, or through a tunnel; errors as in :func:`chatcli.client.transport.dialer.dial`."""
-    if isinstance(attempt, Greeting) or not server.scheme:
-        return dial(server, deadline, attempt)
+    if isinstance(attempt, Greeting) or not address.scheme:
+        return dial(address, deadline, attempt)
     from chatcli.client.transport import tunnel
 
-    return tunnel.dial(server, deadline, attempt)
+    return tunnel.dial(address, deadline, attempt)
 
 
 def _left(deadline: float) -> float:
@@ -463,11 +473,11 @@ def _detail_failure(error: Exception) -> None:
     diagnostics.detail(lambda: f"Trying again: {str(error) or 'the connection broke'}")
 
 
-def broken_sentence(server: Address, error: OSError | ServerUnavailable, *, uncertain: bool) -> str:
+def broken_sentence(server: Server, error: OSError | ServerUnavailable, *, uncertain: bool) -> str:
     """Return the sentence for a connection that broke or took too long.
 
     Args:
-        server: the server's address.
+        server: the server.
         error: what happened to the connection.
         uncertain: whether the server may have a message that it has not acknowledged.
     """

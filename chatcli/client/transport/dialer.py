@@ -11,8 +11,8 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -22,7 +22,7 @@ from chatcli.protocol.keys import PLAIN, Channel
 from chatcli.protocol.values.address import DEFAULT_PORT, Address
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.credentials import Login, Server
     from chatcli.client.transport.tls import TlsAttempt
     from chatcli.protocol.frames import Hello
 
@@ -159,21 +159,46 @@ class _Greeted:
         return 0
 
 
-def attempts(login: Login, hello: Hello | None) -> Sequence[Attempt]:
+class Turn(NamedTuple):
+    """One address of a server, and the moment until which it is tried."""
+
+    address: Address
+    until: float
+    is_last: bool
+
+
+def turns(server: Server, deadline: float, clock: Callable[[], float]) -> Iterator[Turn]:
+    """Yield the addresses of a server in order, each with an equal share of the time that is left.
+
+    Args:
+        server: the server.
+        deadline: when the last turn ends.
+        clock: returns the present moment, by the same clock.
+    """
+    *others, last = server.addresses
+    for index, address in enumerate(others):
+        now = clock()
+        yield Turn(address, now + (deadline - now) / (len(server.addresses) - index), is_last=False)
+    yield Turn(last, deadline, is_last=True)
+
+
+def attempts(login: Login, address: Address, hello: Hello | None) -> Sequence[Attempt]:
     """Return the attempts to make in order, each on a connection of its own; after an ``OSError`` the next one.
 
     Args:
         login: the server, and which servers to trust.
+        address: the server's address to dial.
         hello: the first frame.
 
     Raises:
         InputError: the file of known servers cannot be used.
     """
-    if login.trust.plain(login.server):
-        return [Greeting(login.server, b"" if hello is None else encode(hello))]
+    # A name may have a key, which must be shown on this machine, too; and an address elsewhere always needs TLS.
+    if login.trust.plain(login.server.name) and login.trust.plain(address):
+        return [Greeting(address, b"" if hello is None else encode(hello))]
     from chatcli.client.transport import tls
 
-    return tls.attempts(login.server, login.trust)
+    return tls.attempts(login.server.name, address, login.trust)
 
 
 def handshake_needed(found: Found, attempt: Some) -> Some | None:

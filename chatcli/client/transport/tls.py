@@ -52,21 +52,26 @@ class TlsAttempt:
     """An attempt to open a connection in TLS.
 
     Args:
-        server: the server's address.
+        name: the server's name: its certificate and its key are checked for this one.
+        address: the server's address that is dialled.
         trust: decides about the key that the server shows.
         context: the client's side of TLS.
         vouched: whether the handshake fails unless an authority vouches for the server.
 
     Attributes:
-        host_name: the host as certificates name it: without the network interface of a link-local address.
+        host_name: the host in the server's name, as certificates name it: without the network interface of a link-local
+            address.
     """
 
     hello_sent: Final = False
 
-    def __init__(self, server: Address, trust: Trust, context: ssl.SSLContext, *, vouched: bool) -> None:
+    def __init__(
+        self, name: Address, address: Address, trust: Trust, context: ssl.SSLContext, *, vouched: bool
+    ) -> None:
         self.context = context
-        self.host_name = server.host.partition("%")[0]
-        self._server = server
+        self.host_name = name.host.partition("%")[0]
+        self._name = name
+        self._address = address
         self._trust = trust
         self._vouched = vouched
 
@@ -80,7 +85,7 @@ class TlsAttempt:
 
     def failure(self, error: Exception) -> ChatError | None:
         """Return the exception for a handshake that failed; None if the handshake is not at fault."""
-        return failure(self._server, error)
+        return failure(self._address, error)
 
     def accept(self, connection: Connection, doubt: OSError | None) -> Channel:
         """Return the channel of the connection, if the server is to be trusted.
@@ -90,9 +95,9 @@ class TlsAttempt:
             ServerNotTrusted: the server shows another key than it must.
             ProtocolError: its certificate cannot be read.
         """
-        channel = shown(self._server, connection)
-        why = doubt_sentence(self._server, connection, doubt)
-        self._trust.check(self._server, channel, vouched=self._vouched, doubt=why)
+        channel = shown(self._name, connection)
+        why = doubt_sentence(self._name, connection, doubt)
+        self._trust.check(self._name, channel, vouched=self._vouched, doubt=why)
         return channel
 
 
@@ -121,18 +126,23 @@ class Handshake:
         return 0
 
 
-def attempts(server: Address, trust: Trust) -> list[TlsAttempt]:
+def attempts(name: Address, address: Address, trust: Trust) -> list[TlsAttempt]:
     """Return the attempts to make in order: first with an authority's word, if that counts, then by the key alone.
 
     Within a tunnel no authority's word counts: the proxy at its beginning has a certificate for the name, too.
 
+    Args:
+        name: the server's name.
+        address: the server's address to dial.
+        trust: decides about the key that the server shows.
+
     Raises:
         InputError: the file of known servers cannot be used.
     """
-    by_key = TlsAttempt(server, trust, _by_key(), vouched=False)
-    if server.scheme or trust.expects_key(server):
+    by_key = TlsAttempt(name, address, trust, _by_key(), vouched=False)
+    if name.scheme or address.scheme or trust.expects_key(name):
         return [by_key]
-    return [TlsAttempt(server, trust, _by_authority(), vouched=True), by_key]
+    return [TlsAttempt(name, address, trust, _by_authority(), vouched=True), by_key]
 
 
 def _by_authority() -> ssl.SSLContext:

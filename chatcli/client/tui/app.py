@@ -249,7 +249,7 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         ServerNotTrusted: the server is not the expected one, or the user has to be asked first (UnknownServer).
     """
     preferences = preferences or Preferences()
-    server = login.server
+    server = login.server.name
     with Modes() as modes:
         greeted = await log_in(login, chat, TerminalPrompts(preferences, modes))
 

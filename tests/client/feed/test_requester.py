@@ -13,7 +13,7 @@ import pytest
 
 import chatcli
 from chatcli.client.feed.requester import Requester
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import Trust
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Send
@@ -79,7 +79,7 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 def login(where: Address) -> Login:
     """Return alice's login."""
-    return Login(server=where, user="alice", trust=Trust(), identity=OWN)
+    return Login(server=Server.at(where), user="alice", trust=Trust(), identity=OWN)
 
 
 def sessions(server: ThreadServer, name: str) -> int:
@@ -213,7 +213,7 @@ def test_impossible_greeting(server: ThreadServer) -> None:
     """If the greeting cannot be sent, each waiting request and every later one fails."""
 
     async def program() -> None:
-        requester = Requester(Login(server=server.address, user="\udcff", trust=Trust(), identity=OWN))
+        requester = Requester(Login(server=Server.at(server.address), user="\udcff", trust=Trust(), identity=OWN))
         for _ in range(2):
             sends = (requester.send(Send(new_id(), "bob", "hi")) for _ in range(2))
             answers = await asyncio.gather(*sends, return_exceptions=True)

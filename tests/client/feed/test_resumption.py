@@ -164,10 +164,10 @@ def test_deleted_messages(world: World) -> None:
     assert world.heard() == fresh("one", "two")
     with world.serving() as server:
         now = int(time.time() * 1000) + 1
-        server.run(lambda: server.hub.log.prune(now))
+        server.run(lambda: server.hub.log.prune(now, now))
         with server.joined("bot", "query") as asking:
             while asking.asks("history", of="bob", limit=5)["messages"]:
-                server.run(lambda: server.hub.log.prune(now))
+                server.run(lambda: server.hub.log.prune(now, now))
     world.said("three")
     assert world.heard() == fresh("three")
 

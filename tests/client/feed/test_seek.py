@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from chatcli.client.feed.seek import seq_at
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import CAUTIOUS
 from tests.support import OWN, ThreadServer
 
@@ -25,7 +25,7 @@ def test_seek(server: ThreadServer) -> None:
         server.hub.clock = clock
         head = server.hub.log.head
 
-    login = Login(server=server.address, user="ear", trust=CAUTIOUS, identity=OWN)
+    login = Login(server=Server.at(server.address), user="ear", trust=CAUTIOUS, identity=OWN)
     times = [0, places[0][1], places[1][1], places[500][1] - 1, places[500][1], places[-1][1], places[-1][1] + 1]
     for time in times:
         found = asyncio.run(seq_at(login, time, head))

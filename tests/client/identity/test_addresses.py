@@ -9,7 +9,7 @@ import pytest
 from chatcli.client.feed.cursor import Position
 from chatcli.client.feed.listener import open_cursor
 from chatcli.client.identity import addresses
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.identity.trust import Trust
 from chatcli.client.outbox.flush import store_messages
@@ -57,7 +57,7 @@ def history(server: Address) -> FileHistory:
 
 def login(server: Address) -> Login:
     """Return the address of the listener."""
-    return Login(server=server, user="alice", trust=Trust(), identity=OWN)
+    return Login(server=Server.at(server), user="alice", trust=Trust(), identity=OWN)
 
 
 def kept(server: Address) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.outbox import batch
@@ -28,7 +28,7 @@ from tests.support import ThreadServer
 
 def client(server: Address, user: str = "", trust: Trust = CAUTIOUS) -> Client:
     """Return a client."""
-    return Client(Login(server=server, user=user, trust=trust))
+    return Client(Login(server=Server.at(server), user=user, trust=trust))
 
 
 def test_delivered_and_stored(server: ThreadServer) -> None:
@@ -123,7 +123,7 @@ def test_dripping_server(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
 
 def test_loopback_has_no_channel(server: ThreadServer) -> None:
     """The proof on a plain loopback connection is bound to no channel."""
-    opened = blocking.connect(Login(server=server.address), time.monotonic() + 10)
+    opened = blocking.connect(Login(server=Server.at(server.address)), time.monotonic() + 10)
     opened.socket.close()
     assert opened.channel == PLAIN
 

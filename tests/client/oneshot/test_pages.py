@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import chatcli
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.oneshot import pages as paging
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.pages import RoomPages, check_messages
@@ -143,6 +143,6 @@ def test_resumed_paging() -> None:
             line.hears(tag)
 
     with impostor.Impostor(first, second) as address:
-        pages = Client(Login(server=address, user="a")).read(History("b"), 1000)
+        pages = Client(Login(server=Server.at(address), user="a")).read(History("b"), 1000)
     assert [message.seq for message in pages.messages] == [5, 8, 9]
     assert not pages.more

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot import receipts
@@ -33,7 +33,7 @@ def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30, trust
     """Send a message, and wait for its receipt."""
     message = Send(new_id(), to, "hi")
     waiter = ReceiptWaiter([message], timeout, seen=True)
-    Client(Login(server=address, user="a", trust=trust)).send_and_wait(waiter)
+    Client(Login(server=Server.at(address), user="a", trust=trust)).send_and_wait(waiter)
     sent = waiter.batch.answers[message.id]
     assert isinstance(sent, Sent)
     return Receipted(sent.seq, message.id in waiter.seen, waiter.unknown.get(message.id, ""))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client import diagnostics
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.environment import new_id
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.receipts import ReceiptWaiter
@@ -45,7 +45,7 @@ def troubles() -> Iterator[list[str]]:
 
 def login(address: Address) -> Login:
     """Return a login."""
-    return Login(server=address, user="a", identity=OWN)
+    return Login(server=Server.at(address), user="a", identity=OWN)
 
 
 def keep(address: Address, *recipients: str, user: str = "a") -> None:
@@ -87,10 +87,10 @@ def test_query_during_another_flush(server: ThreadServer) -> None:
         lock = Path(files.outbox_directory(), f".{file_prefixes(server.address, 'al')[0]}lock")
         held = files.lock(str(lock), os.O_RDWR | os.O_CREAT)
         assert held is not None
-        Client(Login(server=server.address, user="al")).who()
+        Client(Login(server=Server.at(server.address), user="al")).who()
         assert len(kept()) == 1
         os.close(held)
-        Client(Login(server=server.address, user="al")).who()
+        Client(Login(server=Server.at(server.address), user="al")).who()
         assert bob.texts(1) == ["kept"]
         assert files.outbox_is_empty()
 
@@ -112,7 +112,7 @@ def test_receipt_wait_flushes_nothing() -> None:
     with Impostor(hang_up, answer) as address:
         message = Send(new_id(), "b", "hi")
         waiter = ReceiptWaiter([message], DEADLINE)
-        Client(Login(server=address, user="a")).send_and_wait(waiter)
+        Client(Login(server=Server.at(address), user="a")).send_and_wait(waiter)
     assert waiter.seen == {message.id}
     assert len(kept()) == 1
 
@@ -144,7 +144,7 @@ def test_unusable_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, troubles:
     keep(address, "b")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     before = descriptors()
-    flush_outbox(Login(server=address, user="a"), read_only=True)
+    flush_outbox(Login(server=Server.at(address), user="a"), read_only=True)
     assert descriptors() == before
     assert len(troubles) == 1
 

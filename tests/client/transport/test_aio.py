@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Event, Notice
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import Trust
 from chatcli.client.interactive.session import InteractiveSession
@@ -29,7 +29,7 @@ def greet(address: Address, user: str = "alice") -> str:
     """Connect, and return the name given."""
 
     async def run() -> str:
-        login = Login(server=address, user=user, identity=OWN)
+        login = Login(server=Server.at(address), user=user, identity=OWN)
         connection, welcome = await connect(login, login.hello("join"))
         assert connection.channel == PLAIN
         await connection.close()
@@ -100,8 +100,10 @@ def test_reconnect_compares_keys(configuration: Path) -> None:
 
         async def run() -> None:
             chat, view = Chat("alice", new_id, lambda: 0), Watcher()
-            greeted = await connect(Login(server=box.address, trust=Trust(box.key), identity=OWN), chat.hello())
-            again = Login(server=box.address, trust=Trust(accept_new=True, ask=ask), identity=OWN)
+            greeted = await connect(
+                Login(server=Server.at(box.address), trust=Trust(box.key), identity=OWN), chat.hello()
+            )
+            again = Login(server=Server.at(box.address), trust=Trust(accept_new=True, ask=ask), identity=OWN)
             session = InteractiveSession(again, chat, view, greeted, patience=5)
             conversation = asyncio.create_task(session.run())
             box.show(key)
@@ -126,7 +128,7 @@ def test_reconnect_after_an_authority(configuration: Path, tmp_path: Path, monke
 
         async def run() -> None:
             chat = Chat("alice", new_id, lambda: 0)
-            login = Login(server=box.address, trust=Trust(accept_new=True), identity=OWN)
+            login = Login(server=Server.at(box.address), trust=Trust(accept_new=True), identity=OWN)
             greeted = await connect(login, chat.hello())
             session = InteractiveSession(login, chat, Watcher(), greeted, patience=5)
             box.show(Ed25519PrivateKey.generate())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.transport.blocking import Connection, Opened
 from chatcli.errors import ProtocolError, UnknownAsker
 from chatcli.protocol.codec import encode
@@ -18,7 +18,7 @@ from chatcli.protocol.keys import PLAIN
 from chatcli.protocol.values.address import Address
 from tests.support import DEADLINE
 
-LOGIN = Login(server=Address("127.0.0.1", 1))
+LOGIN = Login(server=Server.at(Address("127.0.0.1", 1)))
 WELCOME = Welcome("", 0, 0, "box", Limits(100, 1000, 1))
 
 

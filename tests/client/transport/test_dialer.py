@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, Self
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.transport import aio
@@ -132,7 +132,7 @@ def answering(port: int, answer: bytes | None) -> Iterator[None]:
 
 def who(server: Address) -> None:
     """Request the online users, as `who` does."""
-    Client(Login(server=server)).who()
+    Client(Login(server=Server.at(server))).who()
 
 
 def join(server: Address) -> None:
@@ -140,7 +140,7 @@ def join(server: Address) -> None:
 
     async def run() -> None:
         hello = Hello(VERSION, "alice", "join", key_text(OWN.public))
-        connection, _ = await aio.connect(Login(server=server, identity=OWN), hello)
+        connection, _ = await aio.connect(Login(server=Server.at(server), identity=OWN), hello)
         await connection.log_out()
 
     asyncio.run(run())

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
@@ -33,7 +33,7 @@ Speak = Callable[[Address, Trust], Channel]
 
 def by_oneshot(server: Address, trust: Trust) -> Channel:
     """Connect as `send` does, request the online users, and return the channel."""
-    login = Login(server=server, trust=trust)
+    login = Login(server=Server.at(server), trust=trust)
     opened = blocking.connect(login, time.monotonic() + DEADLINE)
     opened.socket.close()
     assert [person.user for person in Client(login).who()] == ["bob"]
@@ -44,7 +44,7 @@ def by_link(server: Address, trust: Trust) -> Channel:
     """Connect as `join` does, log in, and return the channel."""
 
     async def run() -> Channel:
-        login = Login(server=server, user="alice", trust=trust, identity=OWN)
+        login = Login(server=Server.at(server), user="alice", trust=trust, identity=OWN)
         connection, _ = await aio.connect(login, Hello(VERSION, "alice", "join"))
         await connection.close()
         return connection.channel
@@ -87,7 +87,7 @@ def test_untrusted_server_gets_nothing(speak: Speak, known: KnownServers) -> Non
 
 
 async def _greet(server: Address, trust: Trust) -> None:
-    await aio.connect(Login(server=server, trust=trust, identity=OWN), Hello(VERSION, "alice", "join"))
+    await aio.connect(Login(server=Server.at(server), trust=trust, identity=OWN), Hello(VERSION, "alice", "join"))
 
 
 def test_man_in_the_middle(speak: Speak, known: KnownServers) -> None:

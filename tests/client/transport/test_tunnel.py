@@ -28,7 +28,7 @@ from websockets.protocol import SERVER, Protocol, State
 from websockets.uri import WebSocketURI
 
 import chatcli
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import Trust
 from chatcli.client.transport import aio, blocking, dialer, tls, tunnel, tunnel_pump
 from chatcli.client.transport.dialer import HungUp
@@ -75,7 +75,7 @@ def unused_port() -> int:
 
 def login(server: Address, trust: Trust = NEW_KEYS) -> Login:
     """Return the login of a user at a server."""
-    return Login(server=server, user="al", trust=trust, identity=OWN)
+    return Login(server=Server.at(server), user="al", trust=trust, identity=OWN)
 
 
 def failure(server: Address, seconds: float = DEADLINE) -> ChatError:
@@ -249,7 +249,7 @@ def test_thread_that_never_reports(forwarder: Forwarder, monkeypatch: pytest.Mon
     async def dial() -> None:
         server = forwarder.address
         deadline = asyncio.get_running_loop().time() + 0.3
-        await aio._dial(server, deadline, tls.attempts(server, NEW_KEYS)[0])
+        await aio._dial(server, deadline, tls.attempts(server, server, NEW_KEYS)[0])
 
     with pytest.raises(ServerUnreachable, match="does not answer"):
         asyncio.run(asyncio.wait_for(dial(), DEADLINE))

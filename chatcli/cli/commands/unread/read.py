@@ -39,4 +39,4 @@ def command(of: tuple[str, ...], everything: bool, back: bool, receipts: bool, a
         raise click.UsageError("Name people or rooms, as in: chatcli read bob '#ops'. For all conversations use --all.")
     with account.login() as login:
         left = Client(replace(login, receipts=receipts)).mark_read(of, back=back)
-    unread.store(account.server, account.name, sum(one.count for one in left.conversations))
+    unread.store(account.server.name, account.name, sum(one.count for one in left.conversations))
