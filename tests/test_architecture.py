@@ -52,8 +52,8 @@ FOLDERS: Final = {
         {"storage"},
     ],
     "chatcli.cli": [{"commands"}, {"delivery", "listener"}, {"completion"}, {"options"}, {"output"}],
-    "chatcli.server": [{"listeners"}, {"web"}, {"connection"}, {"handlers"}, {"state"}, {"security"}],
-    "chatcli.store": [{"archive"}, {"maintenance"}, {"search"}, {"sqlite"}],
+    "chatcli.server": [{"listeners"}, {"web"}, {"connection"}, {"handlers"}, {"arrival"}, {"state"}, {"security"}],
+    "chatcli.store": [{"archive"}, {"maintenance"}, {"search"}, {"writing"}, {"sqlite"}],
 }
 
 #: The only places where a library may be imported.

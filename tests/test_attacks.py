@@ -15,7 +15,7 @@ from typing import Self
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.errors import ChatError, Refused, ServerNotTrusted
@@ -85,7 +85,7 @@ def test_relayed_challenge(server: ThreadServer, tmp_path: Path, lying: bool) ->
     with Relay(server.address, server.certificate, files, own if lying else "") as relay:
         trust = Trust(own)  # the victim has accepted the wrong fingerprint
         with pytest.raises(ChatError) as error:
-            Client(Login(server=relay.address, user="alice", trust=trust, identity=OWN)).send("alice", "hi")
+            Client(Login(server=Server.at(relay.address), user="alice", trust=trust, identity=OWN)).send("alice", "hi")
     if lying:
         assert isinstance(error.value, Refused)
         assert error.value.code == "bad_proof"
@@ -112,7 +112,7 @@ def test_pin_stops_man_in_the_middle(server: ThreadServer, tmp_path: Path) -> No
     with Relay(server.address, server.certificate, make(tmp_path, "middle")) as relay:
         trust = Trust(server.run(lambda: server.hub.server_key))
         with pytest.raises(ServerNotTrusted, match="--pin"):
-            Client(Login(server=relay.address, user="alice", trust=trust)).send("alice", "secret")
+            Client(Login(server=Server.at(relay.address), user="alice", trust=trust)).send("alice", "secret")
     assert relay.heard == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.oneshot.client import Client
 from chatcli.protocol.values.address import Address
 from tests.support import Caller, Program, eventually, new_id, serving
@@ -18,7 +18,7 @@ def texts(program: Program) -> list[str]:
 
 def here(address: Address) -> list[str]:
     """Return the users who are connected."""
-    return [person.user for person in Client(Login(server=address)).who()]
+    return [person.user for person in Client(Login(server=Server.at(address))).who()]
 
 
 def test_killed_server(tmp_path: Path) -> None:

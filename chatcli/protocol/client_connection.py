@@ -43,7 +43,7 @@ class ClientConnection:
     within: the proof is part of the next bytes to write, so that a request can follow it without a round trip.
 
     Args:
-        server: the server's address, for error messages.
+        server: the server, for error messages.
         signer: proves the key that the hello announces; None if it announces none.
         channel: what the proof is bound to.
 

@@ -43,8 +43,8 @@ from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import SystemdNotifier
 from chatcli.server.web.page import files as page_files
 from chatcli.server.web.site import Site
+from chatcli.store.batch import Batch
 from chatcli.store.interface import Log
-from chatcli.store.records import Batch
 from chatcli.store.sqlite_log import SqliteLog
 
 logger = logging.getLogger(__name__)
@@ -279,7 +279,8 @@ class Server:
         self._ticking = self._loop.call_later(_TICK, self._tick)
         self.hub.tick(_TICK)
         if self._keep is not None:
-            self.hub.log.prune(self.hub.clock() - self._keep * 1000)
+            now = self.hub.clock()
+            self.hub.log.prune(now - self._keep * 1000, now)
 
     def _warn_daily(self) -> None:
         self._warning = self._loop.call_later(_DAY, self._warn_daily)

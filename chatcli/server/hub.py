@@ -12,18 +12,22 @@ from typing import Final, Protocol
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Hello, Message, ReadPosition
+from chatcli.protocol.frames import Message, ReadPosition
 from chatcli.protocol.values.ids import id_text
-from chatcli.protocol.values.names import check_name, is_room
+from chatcli.protocol.values.names import check_name, is_room, released_name
 from chatcli.protocol.values.text import printable_line
 from chatcli.server import slices
+from chatcli.server.arrival.resumption import Resumption
+from chatcli.server.arrival.seats import Seats
 from chatcli.server.batcher import TickBatcher
 from chatcli.server.counts import Counts
 from chatcli.server.delivery import Delivery
+from chatcli.server.facts import Facts
 from chatcli.server.feed import EndedFeeds, Feed, FeedSource
 from chatcli.server.limits import Limits
 from chatcli.server.model import Connection, User
 from chatcli.server.refusals import released_user, unknown_user
+from chatcli.server.security.ban_enforcement import BanEnforcement
 from chatcli.server.security.device_links import LinkCodes
 from chatcli.server.security.rate_limits import RateLimits
 from chatcli.server.security.tokens import Tokens
@@ -40,10 +44,11 @@ from chatcli.server.state.room_events import RoomEvents
 from chatcli.server.state.room_permissions import RoomPermissions
 from chatcli.server.state.rooms import Rooms
 from chatcli.server.state.unread import UnreadCounter
-from chatcli.server.state.users import RELEASED, Users
+from chatcli.server.state.users import Users
 from chatcli.server.throttle import Later, Throttle
+from chatcli.store.batch import Batch, Change, OnOutcome, Outcome
 from chatcli.store.interface import Log
-from chatcli.store.records import Barrier, Batch, Change, MessageRow, OnWritten, Rename
+from chatcli.store.records import Barrier, MessageRow, Record, Release
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +131,7 @@ class Hub:
         self.server_key = server_key
         state = log.load()
         self.users = Users(state.users, state.keys, state.reads)
-        self.moderation = Moderation(log, state.rulings, batcher, clock)
+        self.moderation = Moderation(log, state.rulings, batcher=batcher, clock=lambda: self.clock(), later=later)  # noqa: PLW0108 (tests set it)
         self.rate_limits = RateLimits(limits, seconds, later)
         self.link_codes = LinkCodes(seconds)
         self.tokens = Tokens(
@@ -139,7 +144,7 @@ class Hub:
         )
         self.recoveries = Recoveries(self.moderation)
         self.room_events = RoomEvents(later)
-        self.invitations = Invitations(self.moderation, self.room_events)
+        self.invitations = Invitations(self.moderation)
         self.permissions = RoomPermissions(self.moderation, self.invitations)
         self.rooms = Rooms(
             state.rooms,
@@ -149,24 +154,43 @@ class Hub:
             rate_limits=self.rate_limits,
             delivered_seq=log.head,
         )
+        self.presence = Presence(log, self.users, later, clock)
+        self.seats = Seats(self.presence)
         self.membership = Membership(
             log=log,
             batcher=batcher,
+            users=self.users,
             rooms=self.rooms,
             moderation=self.moderation,
             invitations=self.invitations,
             room_events=self.room_events,
+            presence=self.presence,
         )
-        self.membership.restore(state.members, self.users)
-        self.names = NameChanges(log, self.users, self.rooms, state.freed, clock)
+        self.membership.restore(state.members)
+        self.names = NameChanges(self.users, self.rooms, state.freed)
         self.receipts = Receipts(log, Throttle(later))
         self.questions = Questions(clock, self.users.name_of, self.may_read)
         self.unread_counter = UnreadCounter()
-        self.presence = Presence(log, self.users, later, clock)
         self.connections: set[OpenConnection] = set()
         self.counts = Counts()
         self.losing_names: set[User] = set()
+        self.bans = BanEnforcement(later, lambda: self.sessions)
+        self._facts = Facts(
+            users=self.users,
+            rooms=self.rooms,
+            membership=self.membership,
+            moderation=self.moderation,
+            invitations=self.invitations,
+            tokens=self.tokens,
+            names=self.names,
+            presence=self.presence,
+            link_codes=self.link_codes,
+            bans=self.bans,
+            room_events=self.room_events,
+            later=later,
+        )
         self._delivery = Delivery(
+            users=self.users,
             rooms=self.rooms,
             receipts=self.receipts,
             presence=self.presence,
@@ -197,20 +221,28 @@ class Hub:
                     logger.exception("The deadlines of %s could not be checked.", connection)
             yield
 
-    def open_feed(self, session: Connection, user: User, hello: Hello) -> Feed:
-        """Return the feed of a session, from ``since`` or from what was received; the session starts it."""
-        shared = self.log.shared(hello.epoch) if hello.epoch else self.log.head
-        resumes = hello.since is not None and shared is not None  # the numbers of another log mean nothing here
-        position = min(hello.since or 0, shared or 0) if resumes else user.received
+    def when_reached(self, seq: int, then: Callable[[], None]) -> None:  # noqa: ARG002 (nobody else writes to this log)
+        """Call a function once the log has reached a ``seq``, or it is certain that it will not: at once."""
+        then()
+
+    def open_feed(self, session: Connection, user: User, start: Resumption, newest: int | None) -> Feed:
+        """Return the feed of a session; the session starts it.
+
+        Args:
+            session: the session.
+            user: its user.
+            start: the place where the feed starts.
+            newest: the number of missed messages of each room that come; None for all.
+        """
         places = session.places
         feed = Feed(
             session,
             user,
             self._feed_source,
-            position=position,
-            unread_only=not resumes,
-            newest=hello.newest,
-            changes=_untold(hello, position, shared or 0) if session.revision >= 1 and places is None else None,
+            position=start.position,
+            unread_only=not start.resumes,
+            newest=newest,
+            changes=start.untold if session.revision >= 1 and places is None else None,
             places=places,
             has_changes=session.token is None or session.token.places is None,
         )
@@ -244,12 +276,7 @@ class Hub:
             user.limited_feeds = tuple(one for one in user.limited_feeds if one is not feed)
             if feed.end():
                 self._ended_feeds.add(feed, user.rooms)
-        if session in user.joined:
-            user.joined.remove(session)
-            if user.idle:
-                self.presence.set_idle(session, idle=False)
-            if not user.joined:
-                self.presence.leave(user)
+        self.seats.vacate(session, user)
 
     def find_user(self, spelling: str, asker: User, *, or_room: bool = True) -> User:
         """Return the user of that name, in any spelling.
@@ -316,54 +343,50 @@ class Hub:
 
     def after_flush(self, function: Callable[[], None]) -> None:
         """Call a function once everything queued for the log has been written, or has failed."""
-        self.log.append_change(Barrier(), lambda _error: function())
+        self.log.append_change(Barrier(), lambda _outcome: function())
         self.batcher.schedule()
 
-    def rename(self, user: User, name: str, on_written: OnWritten) -> None:
-        """Give a user a name that nobody can ask for, and free the one before, once that is on disk.
+    def release(self, user: User, by: str, on_outcome: OnOutcome) -> None:
+        """Take the name from a user, who gets one that nobody can ask for.
 
-        Not earlier: the next user of the free name could be written first, or without this.
+        Args:
+            user: the user.
+            by: the operator.
+            on_outcome: called once that is on disk, or with the reason why it is not.
         """
-        key = f"{RELEASED}{user.id}"
         self.losing_names.add(user)
 
-        def written(error: StoreError | None) -> None:
+        def finish(outcome: Outcome) -> None:
             self.losing_names.discard(user)
-            on_written(error)  # before they lose the name, so that others learn under it that they have left
-            if error is None:
-                self.users.rename(user, name, key)
-                for room in user.rooms:
-                    self.membership.leave(room, user)
-                for room in user.invited:
-                    self.invitations.end(room, user)
+            on_outcome(outcome)
 
-        self.log.append_change(Rename(user.id, name, key), written)
+        record = Release(user.id, user.key, released_name(user.name, user.id), by, self.clock())
+        self.log.append_change(record, finish)
         self.batcher.schedule()
 
     def committed(self, batch: Batch, error: StoreError | None) -> None:
-        """Deliver the messages of a batch and run the callbacks of its changes, in the order of the log."""
+        """Follow the records of a batch and deliver its messages, in the order of the log, and answer who asked."""
         for part in batch.in_order():
             if isinstance(part, Change):
-                self._run_callback(part, error)
+                self._finish(part)
             else:
                 self._delivery.deliver_batch(part, error)
         self.batcher.schedule()  # everything queued meanwhile is the next batch
+        self.bans.run()
 
-    def _run_callback(self, change: Change, error: StoreError | None) -> None:
+    def _finish(self, change: Change) -> None:
+        self.apply(change.record, change.outcome)
         try:
-            change.on_written(error)
+            change.on_outcome(change.outcome)
         except Exception:
-            # A bug with one change must not keep the rest of the batch from being delivered.
-            logger.exception("The callback of a change failed.")
+            # A bug with one record must not keep the rest of the batch from being delivered.
+            logger.exception("The callback of a record failed.")
 
-
-def _untold(hello: Hello, position: int, shared: int) -> int | None:
-    """Return the place after which a client was told of no change of a name, if that is before its feed.
-
-    Args:
-        hello: the client's greeting.
-        position: the start of its feed.
-        shared: the place up to which this log and the client's agree.
-    """
-    told = None if hello.renewed is None else min(hello.renewed, shared)
-    return told if told is not None and told < position else None
+    def apply(self, record: Record, outcome: Outcome) -> None:
+        """Change memory as a committed record has changed the log, whoever has written it."""
+        for fact in outcome.facts:
+            try:
+                self._facts.apply(fact, outcome)
+            except Exception:
+                # As above.
+                logger.exception("Memory does not follow %s of %s.", type(fact).__name__, type(record).__name__)

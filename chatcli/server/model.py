@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from chatcli.protocol.frames import RoomKind
 from chatcli.protocol.values.tokens import token_id
-from chatcli.store.records import KeyRecord, OnWritten, RoomRecord, TokenRecord, UserRecord
+from chatcli.store.records import KeyRecord, RoomRecord, TokenRecord, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.errors import ChatError
@@ -198,7 +198,6 @@ class Subscription(Protocol):
 
 # Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. A change of one of these
 # puts another object in its place.
-_NOTHING_ADDED: Final[Mapping[bytes, list[OnWritten]]] = MappingProxyType({})
 _NO_KEYS: Final[frozenset[bytes]] = frozenset()
 _NO_READS: Final[Mapping[int, tuple[int, int]]] = MappingProxyType({})
 _NOT_IDLE: Final[Mapping[Connection, int]] = MappingProxyType({})
@@ -212,6 +211,7 @@ class User:
         id: as in the log.
         name: as it is written.
         key: the folded name, by which names are compared.
+        look: the skeleton of the name; empty if it was released.
         received: the ``seq`` up to which some client of the user has received their feed.
         read: the ``seq`` up to which the user has read all conversations without a position of their own.
         public_read: the part of ``read`` that others may know about.
@@ -225,7 +225,7 @@ class User:
         idle: the connections that are an open ``join`` and that nobody has touched for a while, each with the time
             since when, in milliseconds since 1970-01-01 UTC.
         keys: the public keys to which the name belongs, as they are on disk, each with the time since when.
-        adding: keys that are being written, each with the callbacks that wait for it.
+        adding: keys that are being added.
         dropping: keys that are being removed, and are not valid any more.
         sessions: the user's connections.
         feeds: the feeds of those connections that get messages.
@@ -236,23 +236,22 @@ class User:
         away: the text that the user has left for the time away from the keyboard; None while they are not away.
         away_since: since when they are away, in milliseconds since 1970-01-01 UTC.
         rooms: the rooms of which the user is a member.
-        entering: the number of rooms that the user is about to enter.
         invited: rooms to which the user may be invited; see :class:`chatcli.server.state.invitations.Invitations`.
         contacts: users with whom this one has talked, the latest last; None until they were read from the log.
         purse: the user's allowance on all connections together; None while it is full.
-        pending: whether the name has yet to be written.
     """
 
     __slots__ = (
-        "adding", "away", "away_since", "contacts", "delivery_waiters", "dropping", "entering", "feeds", "id", "idle",
-        "invited", "joined", "key", "keys", "limited_feeds", "name", "pending", "public_read", "purse", "read", "reads",
+        "adding", "away", "away_since", "contacts", "delivery_waiters", "dropping", "feeds", "id", "idle", "invited",
+        "joined", "key", "keys", "limited_feeds", "look", "name", "public_read", "purse", "read", "reads",
         "receipt_waiters", "received", "rooms", "sessions", "since",
     )  # fmt: skip
 
-    def __init__(self, record: UserRecord, *, pending: bool) -> None:
+    def __init__(self, record: UserRecord) -> None:
         self.id = record.id
         self.name = record.name
         self.key = record.key
+        self.look = record.look
         self.received = record.received
         self.read = record.read
         self.public_read = record.public_read
@@ -264,41 +263,29 @@ class User:
         self.feeds: list[Subscription] = []
         self.limited_feeds: tuple[Subscription, ...] = ()
         self.keys: dict[bytes, KeyRecord] = {}
-        self.adding = _NOTHING_ADDED
+        self.adding = _NO_KEYS
         self.dropping = _NO_KEYS
         self.joined: list[Connection] = []
         self.since = record.seen
         self.away: str | None = None
         self.away_since = 0
         self.rooms: tuple[Room, ...] = ()
-        self.entering = 0
         self.invited = _NO_INVITATIONS
         self.contacts: dict[User, None] | None = None
         self.purse: Purse | None = None
-        self.pending = pending
 
     @property
     def owned(self) -> bool:
         """Whether the name belongs to a key, or will once it is written."""
         return bool(self.keys or self.adding)
 
-    def start_adding(self, key: bytes) -> list[OnWritten]:
-        """Record that a key is being written; return the list of callbacks to run when that has succeeded or failed."""
-        waiting: list[OnWritten] = []
-        self.adding = {**self.adding, key: waiting}
-        return waiting
-
-    def end_adding(self, key: bytes) -> None:
-        """Record that a key is not being written any more."""
-        self.adding = {other: waiting for other, waiting in self.adding.items() if other != key} or _NOTHING_ADDED
-
     def has(self, key: bytes) -> bool:
         """Return whether a key is on disk and is not being removed."""
         return key in self.keys and key not in self.dropping
 
     def is_adding(self, key: bytes) -> bool:
-        """Return whether a key is being written and is to stay."""
-        return key in self.adding and key not in self.dropping
+        """Return whether a key is being added."""
+        return key in self.adding
 
     def usable_keys(self) -> list[bytes]:
         """Return the keys that are on disk and are not being removed, the oldest first."""
@@ -311,7 +298,6 @@ class Token:
     Args:
         record: as the log has it.
         user: its user.
-        pending: whether it has yet to be written.
 
     Attributes:
         id: its public name.
@@ -324,7 +310,6 @@ class Token:
         until: when it ends; None for never.
         used: the beginning of the day of the last login with it; None for never.
         key: the public key that made it; empty if an operator did.
-        pending: as given.
         ended: whether it is being removed, and not valid any more.
         timed: whether a timer waits for its end.
         sessions: the connections under it.
@@ -332,11 +317,11 @@ class Token:
     """
 
     __slots__ = (
-        "created", "digest", "ended", "id", "key", "label", "pending", "places", "purse", "scope", "sessions", "timed",
-        "until", "used", "user",
+        "created", "digest", "ended", "id", "key", "label", "places", "purse", "scope", "sessions", "timed", "until",
+        "used", "user",
     )  # fmt: skip
 
-    def __init__(self, record: TokenRecord, user: User, *, pending: bool) -> None:
+    def __init__(self, record: TokenRecord, user: User) -> None:
         self.id = token_id(record.digest)
         self.digest = record.digest
         self.user = user
@@ -347,15 +332,17 @@ class Token:
         self.until = record.until
         self.used = record.used
         self.key = record.key
-        self.pending = pending
         self.ended = False
         self.timed = False
         self.sessions: dict[Connection, None] = {}
         self.purse: Purse | None = None
 
     def valid(self, now: int) -> bool:
-        """Return whether it lets somebody in at a time, in milliseconds since 1970-01-01 UTC."""
-        return not (self.pending or self.ended) and (self.until is None or now < self.until)
+        """Return whether it lets somebody in at a time, in milliseconds since 1970-01-01 UTC.
+
+        It does not while the key that has made it is being removed.
+        """
+        return not (self.ended or self.key in self.user.dropping) and (self.until is None or now < self.until)
 
     def includes(self, identity: int) -> bool:
         """Return whether it is good for the conversation with the user, or in the room, with that id."""
@@ -373,9 +360,9 @@ class Room:
         id: as in the log; negative.
         name: as it is written, with its ``#``.
         key: the folded name, by which names are compared.
+        look: the skeleton of the name.
         kind: decides who may enter, read and write.
         topic: its subject.
-        created: milliseconds since 1970-01-01 UTC.
         members: its members in the order in which they entered, each with the ``seq`` after which that was.
         owners: members who own it.
         leaving: members whose leaving is being written; they have no rights there any more.
@@ -383,21 +370,20 @@ class Room:
         feeds: the feeds that get its messages; those that have fallen behind read them from the log.
         newest: the ``seq`` of its newest message since the server started.
         watchers: the connections that get receipts of its members.
-        pending: whether it has yet to be written.
     """
 
     __slots__ = (
-        "created", "feeds", "here", "id", "key", "kind", "leaving", "members", "name", "newest", "owners", "pending",
+        "feeds", "here", "id", "key", "kind", "leaving", "look", "members", "name", "newest", "owners",
         "topic", "watchers",
     )  # fmt: skip
 
-    def __init__(self, record: RoomRecord, *, pending: bool) -> None:
+    def __init__(self, record: RoomRecord) -> None:
         self.id = record.id
         self.name = record.name
         self.key = record.key
+        self.look = record.look
         self.kind = cast("RoomKind", record.kind)
         self.topic = record.topic
-        self.created = record.created
         self.members: dict[User, int] = {}
         self.owners: set[User] = set()
         self.leaving: set[User] = set()
@@ -405,10 +391,3 @@ class Room:
         self.feeds: dict[Subscription, None] = {}
         self.newest = 0
         self.watchers: set[Connection] = set()
-        self.pending = pending
-
-    def record(self) -> RoomRecord:
-        """Return the room as the log stores it."""
-        return RoomRecord(
-            id=self.id, name=self.name, key=self.key, kind=self.kind, topic=self.topic, created=self.created
-        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import ChatError, InputError, Refused, UnknownRecipient
 from chatcli.protocol import codes
@@ -10,6 +11,17 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
 from chatcli.protocol.values.names import is_room
 from chatcli.protocol.values.text import printable_line
+
+if TYPE_CHECKING:
+    from chatcli.store.batch import Conflict, Outcome
+
+INVALID: Final = "The server cannot store that: a number or a character in it is not valid."
+_GONE: Final = (codes.NOT_ALLOWED, "That is not there any more: look again.")
+_CONFLICTS: Final[Mapping[Conflict, tuple[str, str]]] = {
+    "taken": (codes.NAME_TAKEN, "Somebody else has asked for that name at the same time: try again."),
+    "invalid": (codes.INVALID, INVALID),
+    "lookalike": (codes.BAD_NAME, "Somebody else has just taken a name that looks like it: choose another one."),
+}
 
 
 def cannot_write(
@@ -22,6 +34,19 @@ def cannot_write(
         remedy: a sentence for whoever reads it.
     """
     return Refused(codes.STORAGE, f"The server cannot write its log, so {outcome}. {remedy}")
+
+
+def last_key(name: str) -> Refused:
+    """Return the refusal to revoke the only key of a name, which would then belong to whoever asks first."""
+    return Refused(codes.NOT_ALLOWED, f"That is the only key of {name}: link another one first.")
+
+
+def not_stored(outcome: Outcome) -> Refused:
+    """Return the refusal of a request that the log has not stored."""
+    if outcome.error is not None:
+        return cannot_write()
+    code, text = _CONFLICTS.get(outcome.conflict or "missing", _GONE)
+    return Refused(code, text)
 
 
 def unknown_user(

@@ -12,8 +12,8 @@ from chatcli.store.interface import State
 from chatcli.store.maintenance.free_pages import Pages
 from chatcli.store.sqlite import load
 from chatcli.store.sqlite.connection import connect
-from chatcli.store.sqlite.writer import Writer
 from chatcli.store.upgrade import remove_unfinished_copies, upgrade
+from chatcli.store.writing.writer import Writer
 
 
 class Database:
@@ -27,6 +27,7 @@ class Database:
         connection: the only one that writes.
         pages: the same file, for overwriting what SQLite does not use.
         head: the newest ``seq`` that had been used when it was opened.
+        last_ids: the highest id of a user and the lowest of a room that it had then.
         epochs: the epochs of its history.
         writer: writes to it.
 
@@ -47,6 +48,7 @@ class Database:
                 upgrade(self.connection, self.path)
                 self._state = load.read_state(self.connection)
                 self.head = load.read_head(self.connection)
+                self.last_ids = load.read_last_ids(self.connection)
                 begin_epoch_of_copy(self.connection)
                 self.epochs = read_epochs(self.connection)
                 self.writer = Writer(self.connection, self.path)

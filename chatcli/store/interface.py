@@ -9,20 +9,17 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from chatcli.errors import StoreError
+from chatcli.store.batch import Batch, Entry, OnOutcome, ignore
 from chatcli.store.queries import OnResult, Query, Result
 from chatcli.store.records import (
-    Batch,
-    Entry,
     KeyRecord,
     MemberRecord,
-    OnWritten,
     ReadRecord,
     Record,
     RoomRecord,
     Ruling,
     TokenRecord,
     UserRecord,
-    ignore,
 )
 
 #: Runs a callable in the owner's thread, soon; ``loop.call_soon_threadsafe`` is one.
@@ -130,8 +127,20 @@ class Log(Protocol):
     def append_messages(self, entries: list[Entry], size: int) -> None:
         """Queue several messages; ``size`` is the sum of theirs."""
 
-    def append_change(self, record: Record, on_written: OnWritten = ignore) -> None:
-        """Queue any other record; it is written in its place among the messages."""
+    def append_change(self, record: Record, on_outcome: OnOutcome = ignore, cause: object = None) -> None:
+        """Queue any other record; it is written in its place among the messages.
+
+        Args:
+            record: the record.
+            on_outcome: to be called by the owner with the outcome, after its facts are in memory.
+            cause: the connection that has asked for it, see :class:`chatcli.store.batch.Outcome`.
+        """
+
+    def new_user_id(self) -> int:
+        """Return an id for a user who is about to be made; it is given once, whether the user comes to be or not."""
+
+    def new_room_id(self) -> int:
+        """Return an id for a room that is about to be made, likewise."""
 
     def set_received(self, user: int, seq: int) -> None:
         """Queue the ``seq`` up to which a client of the user with that id has received their feed."""
@@ -156,10 +165,14 @@ class Log(Protocol):
     def read(self, query: Query[Result], on_result: OnResult[Result]) -> None:
         """Answer a query, beside the writer."""
 
-    def prune(self, before: int) -> None:
-        """Delete some of the messages older than a time, in milliseconds since 1970-01-01 UTC; to be called repeatedly.
+    def prune(self, before: int, now: int) -> None:
+        """Delete some of the messages older than a time, by a record of its own; to be called repeatedly.
 
         No ``seq`` is reused.
+
+        Args:
+            before: the time, in milliseconds since 1970-01-01 UTC.
+            now: the present time, likewise.
         """
 
     def health(self) -> Health:

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.errors import StoreError
+from chatcli.store.batch import Entry
 from chatcli.store.queries import FeedPage, FeedQuery, HistoryQuery, Page, SearchQuery
-from chatcli.store.records import Enter, Entry, RoomRecord, UserRecord
+from chatcli.store.records import Enter
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import Owner
+from tests.store.people import claim, empty, new_room, new_user
 from tests.support import serving
 
 _MESSAGES: Final = 1_000_000
@@ -70,11 +72,10 @@ def _said() -> Iterator[Entry]:
 
 def _fill(owner: Owner) -> None:
     for user in range(1, _PEOPLE + 1):
-        owner.log.append_change(UserRecord(id=user, name=f"user{user}", key=f"user{user}", created=0, received=0))
+        owner.log.append_change(claim(new_user(user, f"user{user}", 0)))
     for room in range(1, _ROOMS + 1):
-        owner.log.append_change(
-            RoomRecord(id=-room, name=f"#room{room}", key=f"#room{room}", kind="open", topic="", created=0)
-        )
+        for record in empty(new_room(-room, f"#room{room}", 0)):
+            owner.log.append_change(record)
         if room <= _OWN_ROOMS:
             owner.log.append_change(Enter(_ME, -room))
     said = _said()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -16,9 +17,10 @@ from chatcli.server.batcher import TickBatcher
 from chatcli.server.connection.output import OutputBuffer
 from chatcli.server.delivery import Origin
 from chatcli.server.handlers import messages
+from chatcli.store.batch import Entry
 from chatcli.store.queries import FeedPage, FeedQuery, OnResult
 from chatcli.store.records import Barrier
-from tests.support import Caller, Frame, ThreadServer, eventually, feed, new_id, session_of
+from tests.support import DEADLINE, Caller, Frame, ThreadServer, eventually, feed, known, new_id, session_of
 
 _MANY = 40
 
@@ -116,6 +118,37 @@ def test_runs_in_a_room_are_encoded_once(
         assert outcomes == ["delivered"] * _MANY
     assert counted.encodings == 4
     assert set(counted.writes.values()) == {1}
+
+
+@pytest.mark.parametrize("to", ["bob", "#hall"])
+def test_nothing_is_encoded_for_nobody(server: ThreadServer, to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without anyone who would get a message, only the answer is encoded, and nothing if nobody waits for one."""
+    with server.joined("bob") as bob:
+        bob.enters("#hall")
+    eventually(lambda: server.run(lambda: not server.hub.connections))
+    with server.joined("alice") as alice:
+        alice.enters("#hall")
+        counted = Counted(monkeypatch)
+        said_in_one_breath(server, ["alice"], to)
+        assert [any_of(alice, "sent")["outcome"] for _ in range(_MANY)] == ["stored"] * _MANY
+        assert counted.encodings == 1
+    eventually(lambda: server.run(lambda: not server.hub.connections))
+    written = threading.Event()
+
+    def take() -> None:
+        hub = server.hub
+        sender = known(server, "alice")
+        recipient = hub.rooms.find(sender, to) if to == "#hall" else known(server, to)
+        hub.log.append_message(
+            Entry(id=id_bytes(new_id()), sender=sender.id, recipient=recipient.id, at=hub.clock(), text="alone")
+        )
+        hub.after_flush(written.set)
+
+    server.run(take)
+    assert written.wait(DEADLINE)
+    assert counted.encodings == 1
+    with server.joined("bob") as bob:
+        assert bob.texts(_MANY + 1)[-1] == "alone"
 
 
 def choke(server: ThreadServer, user: str) -> None:

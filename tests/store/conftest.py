@@ -11,7 +11,7 @@ import pytest
 from chatcli.store.interface import Log, OnCommit, Post
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import PEOPLE, ROOMS
+from tests.store.people import PEOPLE, ROOMS, empty
 
 
 def open_sqlite(directory: Path, post: Post, on_commit: OnCommit) -> Log:
@@ -50,6 +50,6 @@ def chat(owner: Owner) -> Owner:
 @pytest.fixture
 def house(chat: Owner) -> Owner:
     """Open a log with some users and rooms."""
-    chat.write_all(*ROOMS)
+    chat.write_all(*empty(*ROOMS))
     chat.reports.clear()
     return chat

@@ -19,8 +19,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from chatcli.store import retention
-from chatcli.store.maintenance import erasure
+from chatcli.store.maintenance import erasure, retention
 from chatcli.store.search import parts, renewal
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
@@ -84,10 +83,10 @@ def work(data: Path, dice: random.Random, output: int) -> None:
         before = owner.log.head - dice.randint(0, _ENOUGH)
         os.write(output, b"-%d\n" % before)
         for _ in range(dice.choice([1, 3])):
-            owner.log.prune(before)
+            owner.log.prune(before, before)
             owner.log.append_message(entry(ANN, ANN, text_of(next(numbers))))
             owner.commit()
-            owner.run_all()
+            owner.run_until(lambda: owner.log.idle)
 
 
 def read(data: Path, dice: random.Random) -> None:

@@ -9,9 +9,11 @@ from queue import SimpleQueue
 from typing import Any, Final, NamedTuple
 
 from chatcli.errors import ChatError, StoreError
+from chatcli.store.batch import Batch, Conflict, Entry, Outcome
 from chatcli.store.interface import Log, OnCommit, Post
 from chatcli.store.queries import FeedPage, FeedQuery, HistoryQuery, Page, Query, SearchQuery
-from chatcli.store.records import Batch, Entry, MessageRow, Record, UserRecord
+from chatcli.store.records import Fact, MessageRow, Record, UserRecord
+from tests.store.people import claim, entry
 
 DEADLINE: Final = 10.0  # seconds; no test waits so long unless it fails
 
@@ -90,8 +92,8 @@ class Owner:
 
     def write(self, *entries: Entry) -> Report:
         """Queue and commit messages; return the log's report."""
-        for entry in entries:
-            self.log.append_message(entry)
+        for message in entries:
+            self.log.append_message(message)
         return self.commit()
 
     def write_all(self, *things: Entry | Record) -> Report:
@@ -103,10 +105,40 @@ class Owner:
                 self.log.append_change(thing)
         return self.commit()
 
+    def outcome(self, record: Record) -> Outcome:
+        """Commit a record; return its outcome, which must not be an error."""
+        batch, error = self.commit_change(record)
+        assert error is None
+        return batch.changes[-1].outcome
+
+    def facts(self, record: Record) -> list[Fact]:
+        """Commit a record that is accepted; return what it has changed."""
+        outcome = self.outcome(record)
+        assert outcome.conflict is None
+        return outcome.facts
+
+    def conflict(self, record: Record) -> Conflict | None:
+        """Commit a record; return why it was refused, and check that it has changed nothing then."""
+        outcome = self.outcome(record)
+        assert outcome.conflict is None or not outcome.facts
+        return outcome.conflict
+
+    def prune(self, before: int, now: int = 10**12) -> None:
+        """Delete some of the messages older than a time, and write a message, so that it is done."""
+        self.log.prune(before, now)
+        self.write(entry(1, 1, "tick"))
+        self.run_until(lambda: self.log.idle)
+
+    def delete(self, before: int) -> None:
+        """Delete messages older than a time, some of which there must be."""
+        reported = len(self.reports)
+        self.log.prune(before, before)
+        self.run_until(lambda: len(self.reports) > reported)
+
     def add_users(self, *users: UserRecord) -> Report:
         """Queue and commit users; return the log's report."""
         for user in users:
-            self.log.append_change(user)
+            self.log.append_change(claim(user))
         return self.commit()
 
     def ask(self, query: Query[Any]) -> object:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import pytest
 
+from chatcli.store.batch import Entry
 from chatcli.store.queries import ConversationPage, ConversationsQuery, UnreadQuery
-from chatcli.store.records import Enter, Entry, Leave, Rename, RoomRecord, UserRecord
+from chatcli.store.records import Enter, Found, Leave, Release, RoomRecord, UserRecord
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, OPS, entry
+from tests.store.people import ANN, BOB, CID, LOBBY, OPS, entry, new_room, new_user
 
-SECRET = RoomRecord(id=-3, name="#secret", key="#secret", kind="private", topic="", created=1)
+SECRET = new_room(-3, "#secret", 1, kind="private")
 
 
 def listing(
@@ -65,7 +66,7 @@ def test_newest_first(house: Owner) -> None:
 
 def test_pages(house: Owner) -> None:
     """Each goes on before the last message of the one before it, and only the last has no more after it."""
-    people = [UserRecord(id=n, name=f"p{n}", key=f"p{n}", created=1, received=0) for n in range(10, 17)]
+    people = [new_user(n, f"p{n}", 1) for n in range(10, 17)]
     house.add_users(*people)
     said(house, *(entry(person, ANN, person.name) for person in people), entry(people[0], ANN, "again"))
     found: list[int] = []
@@ -97,7 +98,9 @@ def test_counts_of_a_page(house: Owner) -> None:
 @pytest.mark.parametrize("room", [LOBBY, SECRET], ids=["open", "private"])
 def test_rooms_that_were_left(house: Owner, room: RoomRecord) -> None:
     """They are not listed until the user comes back, who then finds the last message that they may read."""
-    house.write_all(room, entry(BOB, room, "before"), Enter(ANN.id, room.id))
+    if room is SECRET:
+        house.write_all(Found(SECRET, CID.id))
+    house.write_all(entry(BOB, room, "before"), Enter(ANN.id, room.id))
     may_read_all = room.kind == "open"
     assert texts(listing(house)) == (["before"] if may_read_all else [])
     house.write_all(entry(BOB, room, "seen"), Leave(ANN.id, room.id), entry(BOB, room, "missed"))
@@ -118,5 +121,5 @@ def test_rooms_that_were_left(house: Owner, room: RoomRecord) -> None:
 def test_people_whose_names_were_released(house: Owner) -> None:
     """Their conversations stay."""
     said(house, entry(BOB, ANN, "bye"))
-    house.commit_change(Rename(BOB.id, "Bob (released 7)", "\0" + "2"))
+    house.commit_change(Release(BOB.id, BOB.key, "Bob (released 2)", "operator", 1))
     assert order(listing(house)) == [BOB.id]

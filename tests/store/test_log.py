@@ -13,21 +13,21 @@ from chatcli.errors import ChatError, StoreError
 from chatcli.store.interface import State
 from chatcli.store.queries import FeedPage, FeedQuery
 from chatcli.store.records import (
+    RELEASED,
+    AddKey,
     Barrier,
     DropKey,
     DropToken,
-    Enter,
+    Found,
     KeyRecord,
-    NameChangeRecord,
     ReadRecord,
-    Rename,
+    Release,
     Ruling,
     TokenRecord,
-    UserRecord,
     UseToken,
 )
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
+from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, claim, entry, faulty, new_user, row
 
 TOKEN = TokenRecord(
     digest=b"d" * 32,
@@ -113,9 +113,9 @@ def test_same_id_in_a_batch(chat: Owner) -> None:
     again = entry(ANN, BOB, "twice", first.id)
     last = entry(ANN, BOB, "last")
     chat.write(first, again, last)
-    assert [first.duplicate, again.duplicate, last.duplicate] == [False, True, False]
-    assert (again.seq, again.at) == (first.seq, first.at)
-    assert not again.refused
+    assert [first.conflict, again.conflict, last.conflict] == [None, "duplicate", None]
+    assert (again.seq, again.first_at) == (first.seq, first.at)
+    assert again.at > first.at
     assert chat.texts(BOB.id) == ["once", "last"]
 
 
@@ -129,9 +129,9 @@ def test_same_id_later(chat: Owner, *, reopened: bool) -> None:
         chat.reopen()
     again = entry(ANN, BOB, "once", first.id)
     chat.write(entry(CID, BOB, "news"), again)
-    assert again.duplicate
-    assert not again.refused
-    assert (again.seq, again.at) == (first.seq, first.at)
+    assert again.conflict == "duplicate"
+    assert (again.seq, again.first_at) == (first.seq, first.at)
+    assert again.at > first.at
     assert chat.texts(BOB.id) == ["once", "between", "news"]
 
 
@@ -153,9 +153,8 @@ def test_id_of_another_sender(chat: Owner, *, reopened: bool) -> None:
     stolen = entry(CID, BOB, "stolen", first.id)
     honest = entry(CID, BOB, "honest")
     chat.write(stolen, honest)
-    assert stolen.refused
-    assert not first.refused
-    assert not honest.refused
+    assert (first.conflict, stolen.conflict, honest.conflict) == (None, "id_taken", None)
+    assert stolen.seq == stolen.first_at == 0
     assert chat.texts(BOB.id) == ["mine", "honest"]
     assert chat.texts(CID.id) == ["honest"]
     assert chat.log.head == honest.seq
@@ -166,7 +165,7 @@ def test_id_of_another_sender_in_a_batch(chat: Owner) -> None:
     first = entry(ANN, BOB, "mine")
     stolen = entry(CID, BOB, "stolen", first.id)
     chat.write(first, stolen)
-    assert [first.refused, stolen.refused] == [False, True]
+    assert [first.conflict, stolen.conflict] == [None, "id_taken"]
     assert chat.texts(BOB.id) == ["mine"]
 
 
@@ -240,21 +239,19 @@ def test_users(owner: Owner) -> None:
 
 def test_user_and_messages_in_a_batch(owner: Owner) -> None:
     """A user and their first messages are written together."""
-    for user in (ANN, BOB):
-        owner.log.append_change(user)
+    for one in (ANN, BOB):
+        owner.log.append_change(claim(one))
     batch, error = owner.write(entry(ANN, BOB, "welcome"))
     assert error is None
-    assert ([change.record for change in batch.changes], len(batch.entries)) == ([ANN, BOB], 1)
+    assert ([change.record for change in batch.changes], len(batch.entries)) == ([claim(ANN), claim(BOB)], 1)
     assert owner.texts(BOB.id) == ["welcome"]
 
 
 def test_name_that_exists(chat: Owner) -> None:
-    """It is an error for the whole batch; the log goes on."""
-    chat.log.append_change(UserRecord(id=4, name="ANN", key=ANN.key, created=4000, received=0))
-    _, error = chat.write(entry(ANN, BOB, "lost"))
-    assert error is not None
-    _, error = chat.write(entry(ANN, BOB, "kept"))
-    assert error is None
+    """It is refused, and the rest of its batch is written."""
+    chat.log.append_change(claim(new_user(4, "ANN", 4000)))
+    batch, error = chat.write(entry(ANN, BOB, "kept"))
+    assert (error, batch.changes[0].outcome.conflict, batch.changes[0].outcome.facts) == (None, "taken", [])
     assert chat.texts(BOB.id) == ["kept"]
     chat.reopen()
     assert chat.state.users == list(PEOPLE)
@@ -377,8 +374,8 @@ def test_reports(chat: Owner) -> None:
 
 def test_close(chat: Owner) -> None:
     """The queue is written: messages, users and cursors."""
-    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
-    chat.log.append_change(dan)
+    dan = new_user(4, "Dan", 4000)
+    chat.log.append_change(claim(dan))
     chat.log.append_message(entry(ANN, dan, "queued"))
     chat.log.set_received(BOB.id, 5)
     chat.reopen()
@@ -430,8 +427,8 @@ def test_many_retries(chat: Owner) -> None:
     fresh = entry(ANN, BOB, "fresh")
     chat.write(*again[:225], fresh, *again[225:])
     assert [message.seq for message in again] == [message.seq for message in said]
-    assert all(message.duplicate for message in again)
-    assert not fresh.duplicate
+    assert {message.conflict for message in again} == {"duplicate"}
+    assert fresh.conflict is None
     assert len(chat.read(BOB.id).rows) == 451
 
 
@@ -471,8 +468,9 @@ def test_reads_of_a_closing_log(chat: Owner, caplog: pytest.LogCaptureFixture) -
 def test_keys(chat: Owner) -> None:
     """They survive a restart, each once; a dropped one does not."""
     one, two = KeyRecord(BOB.id, b"1" * 32, 10), KeyRecord(BOB.id, b"2" * 32, 5)
-    for record in (one, two, one, DropKey(BOB.id, two.key), KeyRecord(ANN.id, one.key, 7)):
-        chat.log.append_change(record)
+    for record in (one, two, one, KeyRecord(ANN.id, one.key, 7)):
+        chat.log.append_change(AddKey(key=record, voucher="device"))
+    chat.log.append_change(DropKey(BOB.id, two.key))
     chat.commit()
     chat.reopen()
     assert chat.state.keys == [KeyRecord(ANN.id, one.key, 7), one]
@@ -495,12 +493,14 @@ def test_rulings(chat: Owner) -> None:
 def test_released_name(chat: Owner) -> None:
     """A new user of the name does not get the messages of the former one."""
     chat.write(entry(ANN, BOB, "for the first bob"))
-    chat.log.append_change(Rename(BOB.id, "Bob (released)", "\0released 2"))
-    newcomer = UserRecord(id=4, name="Bob", key="bob", created=4000, received=0)
-    chat.log.append_change(newcomer)
-    chat.commit()
+    newcomer = new_user(4, "Bob", 4000)
+    chat.write_all(Release(BOB.id, BOB.key, "Bob (released 2)", "operator", 3000), claim(newcomer))
     chat.reopen()
-    assert chat.state.users[1:] == [replace(BOB, name="Bob (released)", key="\0released 2"), CID, newcomer]
+    assert chat.state.users[1:] == [
+        replace(BOB, name="Bob (released 2)", key=f"{RELEASED}2", look=""),
+        CID,
+        replace(newcomer, received=2, read=2, public_read=2),
+    ]
     assert chat.read(newcomer.id).rows == []
     assert len(chat.read(BOB.id).rows) == 1
 
@@ -510,15 +510,22 @@ def test_changes_in_reports(chat: Owner) -> None:
     batch, error = chat.commit_change(Ruling("ban", "eve", "1"))
     assert error is None
     assert [change.record for change in batch.changes] == [Ruling("ban", "eve", "1")]
-    _, error = chat.commit_change(UserRecord(id=9, name="Ann", key=ANN.key, created=1, received=0))
+    chat.log.append_change(Ruling("ban", "eve", "2"))
+    batch, error = chat.write(faulty())
     assert isinstance(error, StoreError)
+    assert batch.changes[0].outcome.error is error
+    assert not batch.changes[0].outcome.accepted
 
 
 def test_load(chat: Owner) -> None:
     """The log keeps no copy of its state."""
-    freed = NameChangeRecord(key="bob", user=BOB.id, what="released", by="operator", at=1)
-    chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id), freed)
-    chat.write_all(TOKEN)
+    chat.write_all(
+        AddKey(key=KeyRecord(ANN.id, TOKEN.key, 7), voucher="none"),
+        Ruling("ban", "eve", "{}"),
+        Found(LOBBY, ANN.id),
+        Release(CID.id, CID.key, "cid (released 3)", "operator", 1),
+        TOKEN,
+    )
     chat.write(entry(ANN, BOB))
     chat.log.set_read(BOB.id, ANN.id, ReadRecord(BOB.id, ANN.id, 1, 1))
     chat.commit(positions=True)
@@ -529,6 +536,7 @@ def test_load(chat: Owner) -> None:
 
 def test_tokens(chat: Owner) -> None:
     """One is there after a restart with the day of its last use, and gone when it was dropped."""
+    chat.write_all(AddKey(key=KeyRecord(ANN.id, TOKEN.key, 7), voucher="none"))
     everywhere = replace(TOKEN, digest=b"e" * 32, places=None, until=None, created=8)
     chat.write_all(TOKEN, everywhere, UseToken(everywhere.digest, 86_400_000))
     chat.reopen()
@@ -539,8 +547,8 @@ def test_tokens(chat: Owner) -> None:
 
 
 def test_token_of_nobody(chat: Owner) -> None:
-    """Its user may have been in a batch that failed."""
-    chat.write_all(replace(TOKEN, user=99))
+    """Its user may have been refused."""
+    assert chat.conflict(replace(TOKEN, user=99)) == "missing"
     chat.reopen()
     assert chat.state.tokens == []
 

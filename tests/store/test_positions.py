@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from chatcli.store.records import Enter, ReadRecord, RoomRecord, UserRecord
+from chatcli.store.records import Enter, Found, ReadRecord, UserRecord
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, OPS, entry
+from tests.store.people import ANN, BOB, CID, LOBBY, OPS, claim, entry, new_room, new_user
 
-DAN = UserRecord(id=4, name="Dan", key="dan", created=4000, received=7, read=6, public_read=5, seen=9)
+DAN = new_user(4, "Dan", 4000)
 
 
 def read(owner: Owner, user: UserRecord, of: int, seq: int | None, public: int = 0) -> None:
@@ -34,10 +35,10 @@ def busy(house: Owner) -> Owner:
 
 
 def test_new_user(house: Owner) -> None:
-    """Their positions come with the record."""
-    house.add_users(DAN)
+    """They begin at the newest message."""
+    house.write_all(*(entry(ANN, BOB) for _ in range(7)), claim(DAN))
     house.reopen()
-    assert house.state.users[-1] == DAN
+    assert house.state.users[-1] == replace(DAN, received=7, read=7, public_read=7)
 
 
 def test_single_conversations(busy: Owner) -> None:
@@ -120,9 +121,8 @@ def test_conversation_of_the_same_batch(busy: Owner) -> None:
 
 def test_strangers(busy: Owner) -> None:
     """Nothing is kept for users and rooms that the log does not have, since their records were refused."""
-    nowhere = RoomRecord(id=-9, name="#Nowhere", key=LOBBY.key, kind="open", topic="", created=1)
-    for record in (nowhere, DAN.__class__(id=9, name="Bob", key=BOB.key, created=1, received=0)):
-        assert busy.commit_change(record).error is not None
+    for record in (Found(new_room(-9, LOBBY.name, 1), BOB.id), claim(new_user(9, BOB.name, 1))):
+        assert busy.conflict(record) == "taken"
     busy.log.set_read(9, LOBBY.id, ReadRecord(9, LOBBY.id, 5, 5))
     busy.log.set_read(9, 0, ReadRecord(9, 0, 5, 5))
     read(busy, ANN, -9, 5)

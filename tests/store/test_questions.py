@@ -6,10 +6,11 @@ import uuid
 
 import pytest
 
-from chatcli.store import retention
+from chatcli.store.batch import Entry, PriorAnswer
+from chatcli.store.maintenance import retention
 from chatcli.store.queries import HistoryQuery, NewestQuery, Question, QuestionQuery, Unread, UnreadQuery
 from chatcli.store.question_data import NOTHING, QuestionData, decode, encode
-from chatcli.store.records import Entry, MessageRow, PriorAnswer
+from chatcli.store.records import MessageRow, UserRecord
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, Party, entry, row
 
@@ -52,13 +53,14 @@ def asked(owner: Owner, seq: int) -> Question:
 
 def test_read_back(house: Owner) -> None:
     """By every query, also after a restart."""
-    asking = question(until=7)
+    until = 4_000_000_000_000
+    asking = question(until=until)
     house.write(asking)
     answering = answer(asking.seq)
     house.write(answering)
     for _ in range(2):
         rows = [row(asking), row(answering)]
-        assert rows[0].extra == '{"choices":["yes","no"],"until":7}'
+        assert rows[0].extra == f'{{"choices":["yes","no"],"until":{until}}}'
         assert house.feed(BOB.id) == rows
         assert house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=10)).rows == rows
         assert asked(house, asking.seq) == Question(*rows)
@@ -96,6 +98,22 @@ def test_first_answer(house: Owner) -> None:
     assert house.log.head == crowd[0].seq
 
 
+@pytest.mark.parametrize("answerer", [BOB, ANN])
+def test_answer_after_the_deadline(house: Owner, answerer: UserRecord) -> None:
+    """It is not stored, whoever gives it; the deadline itself is not too late, and the rest of the batch is stored."""
+    asking = question(ANN, LOBBY, until=7)
+    house.write(asking)
+    late, other, timely = answer(asking.seq, 0, answerer, LOBBY), entry(ANN, BOB), answer(asking.seq, 1, BOB, LOBBY)
+    late.at, timely.at = 8, 7
+    assert house.write(late, other, timely).error is None
+    assert [(one.conflict, one.seq) for one in (late, other, timely)] == [("over", 0), (None, 2), (None, 3)]
+    assert late.prior_answer is None
+    again = answer(asking.seq, 0, answerer, LOBBY)
+    again.at = 9
+    house.write(again)
+    assert (again.conflict, again.prior_answer) == ("answered", PriorAnswer(BOB.id, "no", 1))
+
+
 def test_batch_of_late_answers(house: Owner) -> None:
     """The head stays."""
     asking = question()
@@ -119,12 +137,12 @@ def test_repeated_answer(house: Owner) -> None:
     house.reopen()
     third = answer(asking.seq, id=identity)
     house.write(third)
-    assert (first.duplicate, second.duplicate, third.duplicate) == (False, True, True)
+    assert (first.conflict, second.conflict, third.conflict) == (None, "duplicate", "duplicate")
     assert first.seq == second.seq == third.seq
     assert second.prior_answer is third.prior_answer is None
     stolen = answer(asking.seq, id=identity, sender=CID)
     house.write(stolen)
-    assert stolen.refused
+    assert stolen.conflict == "id_taken"
 
 
 def test_answer_in_a_failed_batch(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +176,7 @@ def test_pruned_question(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     asking.at = 5
     house.write(asking)
     house.write(answer(asking.seq))
-    house.log.prune(6)
-    house.write(entry(ANN, ANN))
-    house.run_all()
+    house.prune(6)
     late = answer(asking.seq)
     house.write(late)
     assert late.prior_answer is None
@@ -175,9 +191,7 @@ def test_pruned_answer(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     answering = answer(asking.seq)
     answering.at = 5
     house.write(answering)
-    house.log.prune(6)
-    house.write(entry(ANN, ANN))
-    house.run_all()
+    house.prune(6)
     late = answer(asking.seq, 1)
     house.write(late)
     assert late.prior_answer == PriorAnswer(0, "", 0)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store import retention
+from chatcli.store.batch import Entry
+from chatcli.store.maintenance import retention
 from chatcli.store.queries import HistoryQuery
-from chatcli.store.records import Entry
+from chatcli.store.records import Prune, Seen
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, LOBBY, entry
-from tests.store.town import mistype
+from tests.store.people import ANN, BOB, CID, LOBBY, entry
+from tests.store.town import mistype, rows, spoil
 
 NOW = 1_000_000
 
@@ -32,10 +33,7 @@ def old(text: str = "old word") -> Entry:
 def prune(owner: Owner, times: int = 1, before: int = NOW) -> None:
     """Prune the log this many times, each time until it is done."""
     for _ in range(times):
-        owner.log.prune(before)
-        owner.log.append_message(entry(ANN, ANN, "tick"))
-        owner.commit()
-        owner.run_all()
+        owner.prune(before)
 
 
 def texts(owner: Owner) -> list[str]:
@@ -105,8 +103,7 @@ def test_seqs_are_not_reused(chat: Owner) -> None:
     """Even if everything was deleted, also after a restart."""
     said = [old() for _ in range(3)]
     chat.write(*said)
-    chat.log.prune(NOW)
-    chat.run_while(lambda: bool(chat.read(BOB.id, upto=2**62).rows))
+    chat.delete(NOW)
     chat.reopen()
     assert chat.log.head == said[-1].seq
     after = entry(ANN, BOB, "after")
@@ -128,7 +125,7 @@ def test_prune_while_writing(chat: Owner) -> None:
     """A second call during a step does nothing, and messages are written meanwhile."""
     chat.write(*(old() for _ in range(400)))
     for number in range(20):
-        chat.log.prune(NOW)
+        chat.log.prune(NOW, NOW)
         chat.log.append_message(entry(ANN, BOB, str(number)))
         chat.log.commit()
     chat.run_until(lambda: chat.log.idle)
@@ -140,7 +137,7 @@ def test_closed_log(chat: Owner) -> None:
     """Pruning it is harmless."""
     chat.write(old())
     chat.log.close()
-    chat.log.prune(NOW)
+    chat.log.prune(NOW, NOW)
 
 
 def test_time_that_is_not_a_number(chat: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -154,3 +151,27 @@ def test_time_that_is_not_a_number(chat: Owner, data: Path, caplog: pytest.LogCa
     assert len(chat.texts(ANN.id)) < 600
     assert "Cannot delete old messages from the log" in caplog.text
     assert "some of them are damaged" in caplog.text
+
+
+def test_damaged_messages(chat: Owner, data: Path) -> None:
+    """The deletion is refused as a whole, and harms nothing that is written with it."""
+    chat.write(*(old(f"{number:03} " + "." * 3000) for number in range(20)))
+    chat.log.close()
+    spoil(data, "014 ..")
+    chat.reopen()
+    report = chat.write_all(Prune(0, 20, NOW, NOW), entry(ANN, CID, "kept"), Seen(ANN.id, 5))
+    assert report.error is None
+    assert [change.outcome.conflict for change in report.batch.changes] == ["damaged", None]
+    assert chat.texts(CID.id) == ["kept"]
+    assert chat.facts(Prune(0, 3, NOW, NOW)) == []
+    assert rows(data, "SELECT seq FROM deleted ORDER BY seq") == [(1,), (2,), (3,)]
+
+
+def test_report_of_a_deletion(chat: Owner) -> None:
+    """The owner gets it with its record, in a batch of its own."""
+    chat.write(old(), old(), entry(ANN, BOB, "new"))
+    chat.log.append_message(entry(ANN, BOB, "newer"))
+    chat.delete(NOW)
+    batch = chat.reports[-1].batch
+    assert [change.record for change in batch.changes] == [Prune(0, 2, NOW, NOW)]
+    assert (batch.entries, batch.newest) == ([], 3)

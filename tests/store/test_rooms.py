@@ -11,41 +11,44 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from chatcli.store.batch import Entry
 from chatcli.store.records import (
     Enter,
-    Entry,
+    Found,
     Leave,
     MemberRecord,
     MessageRow,
     ReadRecord,
     Record,
-    RoomRecord,
     Seen,
     SetOwner,
+    SetTopic,
 )
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
+from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, claim, empty, entry, faulty, new_room, row
 
 
 def test_rooms(house: Owner) -> None:
-    """They survive a restart, in their order, each as it was written last."""
-    renamed = replace(OPS, topic="What is up", kind="private")
-    house.commit_change(renamed)
+    """They survive a restart, in their order, each with its last topic."""
+    house.commit_change(SetTopic(OPS.id, "What is up", ANN.id))
     house.reopen()
-    assert house.state.rooms == [LOBBY, renamed]
+    assert house.state.rooms == [LOBBY, replace(OPS, topic="What is up")]
 
 
 def test_room_name_that_exists(house: Owner) -> None:
-    """It is an error for the whole batch."""
-    _, error = house.commit_change(RoomRecord(id=-9, name="#LOBBY", key=LOBBY.key, kind="open", topic="", created=0))
-    assert error is not None
+    """It is refused, and the rest of its batch is written."""
+    batch, error = house.write_all(Found(new_room(-9, "#LOBBY", 0), ANN.id), entry(ANN, LOBBY, "kept"))
+    assert (error, batch.changes[0].outcome.conflict) == (None, "taken")
+    house.reopen()
+    assert house.state.rooms == [LOBBY, OPS]
+    assert house.log.head == 1
 
 
 def test_members(house: Owner) -> None:
     """They survive a restart in the order in which they entered, even without messages in between."""
     changes: list[Record] = [
-        Enter(CID.id, OPS.id, owner=True),
+        Enter(CID.id, OPS.id),
         Enter(BOB.id, OPS.id),
         Enter(ANN.id, OPS.id),
         Enter(BOB.id, LOBBY.id),
@@ -53,7 +56,7 @@ def test_members(house: Owner) -> None:
     house.write_all(*changes)
     house.reopen()
     assert house.state.members == [
-        MemberRecord(BOB.id, LOBBY.id, 0, owner=False),
+        MemberRecord(BOB.id, LOBBY.id, 0, owner=True),
         MemberRecord(CID.id, OPS.id, 0, owner=True),
         MemberRecord(BOB.id, OPS.id, 0, owner=False),
         MemberRecord(ANN.id, OPS.id, 0, owner=False),
@@ -69,7 +72,7 @@ def test_member_who_comes_back(house: Owner) -> None:
 
 def test_enter_twice(house: Owner) -> None:
     """The member stays what they are."""
-    house.write_all(Enter(ANN.id, OPS.id, owner=True), entry(BOB, OPS, "one"), Enter(ANN.id, OPS.id))
+    house.write_all(Enter(ANN.id, OPS.id), entry(BOB, OPS, "one"), Enter(ANN.id, OPS.id))
     house.reopen()
     assert house.state.members == [MemberRecord(ANN.id, OPS.id, 0, owner=True)]
     assert house.texts(ANN.id) == ["one"]
@@ -77,10 +80,10 @@ def test_enter_twice(house: Owner) -> None:
 
 def test_owners(house: Owner) -> None:
     """They survive a restart; only a member can be one."""
-    house.write_all(Enter(ANN.id, OPS.id, owner=True), Enter(BOB.id, OPS.id))
+    house.write_all(Enter(ANN.id, OPS.id), Enter(BOB.id, OPS.id))
     house.write_all(
-        SetOwner(ANN.id, OPS.id, owner=False),
         SetOwner(BOB.id, OPS.id, owner=True),
+        SetOwner(ANN.id, OPS.id, owner=False),
         SetOwner(CID.id, OPS.id, owner=True),
     )
     house.reopen()
@@ -89,7 +92,7 @@ def test_owners(house: Owner) -> None:
 
 def test_leave(house: Owner) -> None:
     """Leaving a room without being a member does nothing."""
-    house.write_all(Enter(ANN.id, OPS.id, owner=True), Enter(BOB.id, OPS.id))
+    house.write_all(Enter(ANN.id, OPS.id), Enter(BOB.id, OPS.id))
     house.write_all(Leave(ANN.id, OPS.id), Leave(CID.id, OPS.id))
     house.reopen()
     assert [member.user for member in house.state.members] == [BOB.id]
@@ -111,7 +114,7 @@ def test_feed_of_a_member(house: Owner) -> None:
     assert house.texts(ANN.id) == []
     house.reopen()
     assert house.texts(BOB.id) == ["first", "second", "again"]
-    assert house.state.members == [MemberRecord(BOB.id, OPS.id, house.log.head - 1, owner=False)]
+    assert house.state.members == [MemberRecord(BOB.id, OPS.id, house.log.head - 1, owner=True)]
 
 
 def test_messages_before_a_change(house: Owner) -> None:
@@ -132,7 +135,7 @@ def test_retries_and_members(house: Owner) -> None:
 
 def test_members_of_a_failed_batch(house: Owner) -> None:
     """Nobody entered, and the next one enters after the last stored message."""
-    _, error = house.write_all(entry(ANN, LOBBY, "lost"), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY, "\ud800"))
+    _, error = house.write_all(entry(ANN, LOBBY, "lost"), Enter(BOB.id, LOBBY.id), faulty())
     assert error is not None
     house.write_all(Enter(CID.id, LOBBY.id), entry(ANN, LOBBY, "kept"))
     assert house.texts(BOB.id) == []
@@ -261,7 +264,7 @@ def test_feeds_and_model(
     """Whatever happens in whatever batches, each feed is that of the model, page by page."""
     with TemporaryDirectory() as folder:
         owner = Owner(lambda post, committed: open_sqlite(Path(folder), post, committed))
-        owner.write_all(*PEOPLE, *ROOMS)
+        owner.write_all(*map(claim, PEOPLE), *empty(*ROOMS))
         model = play(owner, script)
         for user, rows in model.feeds.items():
             expected = [
@@ -288,7 +291,7 @@ def test_sparse_feed(house: Owner, gap: int) -> None:
 
 def test_enter_an_unknown_room(house: Owner) -> None:
     """If the record of the room could not be written, nobody enters it."""
-    assert house.write_all(Enter(ANN.id, -9, owner=True), entry(ANN, BOB, "said")).error is None
+    assert house.write_all(Enter(ANN.id, -9), entry(ANN, BOB, "said")).error is None
     house.reopen()
     assert house.state.members == []
     assert house.texts(BOB.id) == ["said"]

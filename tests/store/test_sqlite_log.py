@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,14 +22,15 @@ from msgspec.structs import astuple
 
 from chatcli.errors import StoreError
 from chatcli.store import data_directory, log_reader
+from chatcli.store.batch import Batch, Entry
 from chatcli.store.queries import FeedQuery, Query, SearchQuery
-from chatcli.store.records import Entry, ReadRecord, UserRecord
+from chatcli.store.records import ReadRecord
 from chatcli.store.sqlite import feed, schema
 from chatcli.store.sqlite import load as reader
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.conftest import open_sqlite
 from tests.store.owner import DEADLINE, OpenLog, Owner
-from tests.store.people import ANN, BOB, CID, PEOPLE, entry
+from tests.store.people import ANN, BOB, CID, PEOPLE, claim, entry, faulty, new_user
 
 # Opens the log in another process, says so, and holds it until it is killed.
 HOLD = """
@@ -254,8 +255,8 @@ def test_report_after_commit(data: Path) -> None:
         seen.put(stored(data))
 
     log = SqliteLog(data, post=post, on_commit=ignore)
-    for user in PEOPLE:
-        log.append_change(user)
+    for one in PEOPLE:
+        log.append_change(claim(one))
     log.append_message(entry(ANN, BOB, "one"))
     log.append_message(entry(BOB, ANN, "two"))
     log.commit()
@@ -280,8 +281,8 @@ def test_owner_that_is_gone(data: Path) -> None:
         raise RuntimeError("Event loop is closed")
 
     log = SqliteLog(data, post=post, on_commit=ignore)
-    for user in PEOPLE:
-        log.append_change(user)
+    for one in PEOPLE:
+        log.append_change(claim(one))
     log.commit()
     log.append_message(entry(ANN, BOB, "last words"))
     log.close()
@@ -341,7 +342,7 @@ def test_after_a_full_disk(chat: Owner, data: Path) -> None:
     again, later = entry(ANN, BOB, "again", lost.id), entry(BOB, ANN, "later")
     assert chat.write(again).error is None
     assert chat.write(later).error is None
-    assert not again.duplicate
+    assert again.conflict is None
     assert first.seq < again.seq < later.seq
     assert stored(data) == ["first", "again", "later"]
     chat.reopen()
@@ -358,9 +359,9 @@ def test_conversation_of_a_failed_batch(chat: Owner) -> None:
 
 def test_users_of_a_failed_batch(chat: Owner) -> None:
     """They are unknown."""
-    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
+    dan = new_user(4, "Dan", 4000)
     with full_disk(chat):
-        chat.log.append_change(dan)
+        chat.log.append_change(claim(dan))
         assert chat.write(entry(ANN, dan, "x" * 2**20)).error is not None
     chat.reopen()
     assert chat.state.users == list(PEOPLE)
@@ -441,10 +442,46 @@ def test_reading_while_writing_fails(chat: Owner, data: Path) -> None:
 
 def test_exception_in_the_writer(chat: Owner) -> None:
     """Its batch is reported, and the writer goes on."""
-    _, error = chat.write(entry(ANN, BOB, "fine"), entry(ANN, BOB, "\ud800"))
+    _, error = chat.write(entry(ANN, BOB, "fine"), faulty())
     assert isinstance(error, StoreError)
     assert chat.write(entry(ANN, BOB, "hi")).error is None
     assert chat.texts(BOB.id) == ["hi"]
+
+
+def test_batches_in_one_transaction(data: Path) -> None:
+    """All that wait go together; one that cannot be written does not harm the others, nor a conflict its batch."""
+    posted: SimpleQueue[Callable[[], object]] = SimpleQueue()
+    gate = threading.Event()
+    reports: list[tuple[Batch, StoreError | None]] = []
+
+    def post(function: Callable[..., object], *arguments: object) -> None:
+        posted.put(partial(function, *arguments))
+        gate.wait(DEADLINE)
+
+    log = SqliteLog(data, post=post, on_commit=lambda *report: reports.append(report))
+    for one in PEOPLE:
+        log.append_change(claim(one))
+    log.commit()
+    posted.get(timeout=DEADLINE)()  # it is written, and the writer waits at the gate
+    rows: list[list[Entry]] = []
+    for last in (entry(ANN, BOB, "fine"), faulty(), entry(ANN, BOB, "fine, too")):
+        rows.append([*(entry(ANN, BOB, str(number)) for number in range(999)), last])
+        log.append_change(claim(ANN))
+        log.append_messages(rows[-1], 1000)
+        log.commit()
+    written = sum(log.commit_times.counts)
+    gate.set()
+    while not log.idle:
+        posted.get(timeout=DEADLINE)()
+    assert [error is None for _, error in reports] == [True, True, False, True]
+    assert [change.outcome.conflict for batch, _ in reports[1:] for change in batch.changes] == ["taken", None, "taken"]
+    assert [[message.seq for message in row] for row in rows] == [
+        list(range(1, 1001)),
+        [0] * 1000,
+        list(range(1001, 2001)),
+    ]
+    assert sum(log.commit_times.counts) == written + 2
+    log.close()
 
 
 def test_feed_that_cannot_be_read(chat: Owner, data: Path) -> None:
@@ -514,12 +551,12 @@ def test_replaced_database(chat: Owner, data: Path) -> None:
 
 def test_messages_for_a_moved_database(chat: Owner, data: Path) -> None:
     """Once it is back, they are new."""
-    cid, said = UserRecord(id=7, name="cid", key="cid", created=0, received=0), entry(ANN, BOB)
+    dan, said = claim(new_user(7, "Dan", 0)), entry(ANN, BOB)
     (data / "chatcli.db").rename(data / "elsewhere")
-    assert isinstance(chat.write_all(cid, said).error, StoreError)
+    assert isinstance(chat.write_all(dan, said).error, StoreError)
     (data / "elsewhere").rename(data / "chatcli.db")
-    assert chat.write_all(cid, said).error is None
-    assert not said.duplicate
+    assert chat.write_all(dan, said).error is None
+    assert said.conflict is None
 
 
 def test_batches_after_a_failed_one(chat: Owner) -> None:
@@ -608,7 +645,9 @@ def test_statements_of_a_batch(chat: Owner) -> None:
     connection_of(chat).set_trace_callback(statements.append)
     chat.write(*(entry(ANN, BOB) for _ in range(1000)))
     connection_of(chat).set_trace_callback(None)
-    begin, *inserts, commit = statements
+    begin, *others, commit = statements
+    inserts = [statement for statement in others if "SELECT" not in statement]
+    assert len(others) - len(inserts) == 1  # for the newest number
     assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
     assert all(statement.startswith("INSERT OR FAIL INTO messages") for statement in inserts)
     assert [statement.count(" X'") + statement.count(" x'") for statement in inserts] == [512, 256, 128, 64, 32, 8]

@@ -7,13 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from chatcli.store.records import Enter, Entry, KeyRecord, Leave, Rename, RoomRecord, UserRecord
+from chatcli.store.batch import Entry
+from chatcli.store.records import AddKey, Enter, Found, KeyRecord, Leave, Release, RoomRecord, UserRecord
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, CID, entry
+from tests.store.people import ANN, BOB, CID, claim, entry, new_room, new_user
 
-OPS: Final = RoomRecord(id=-1, name="#Ops", key="#ops", kind="open", topic="Who broke it?", created=5000)
-SECRET: Final = RoomRecord(id=-2, name="#secret", key="#secret", kind="private", topic="", created=6000)
-DAN: Final = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
+OPS: Final = new_room(-1, "#Ops", 5000, topic="Who broke it?")
+SECRET: Final = new_room(-2, "#secret", 6000, kind="private")
+DAN: Final = new_user(4, "Dan", 4000)
 
 
 def said_in(room: RoomRecord, sender: UserRecord, text: str, re: int | None = None) -> Entry:
@@ -25,20 +26,18 @@ def said_in(room: RoomRecord, sender: UserRecord, text: str, re: int | None = No
 
 def settle(owner: Owner) -> None:
     """Add rooms, members who enter and leave, keys and messages to a log with users."""
-    owner.commit_change(KeyRecord(ANN.id, bytes(32), 1234))
-    owner.commit_change(OPS)
-    owner.commit_change(SECRET)
-    owner.commit_change(Enter(ANN.id, OPS.id, owner=True))
+    owner.commit_change(AddKey(key=KeyRecord(ANN.id, bytes(32), 1234), voucher="none"))
+    owner.commit_change(Found(OPS, ANN.id))
+    owner.commit_change(Found(SECRET, CID.id))
     owner.write(said_in(OPS, ANN, "anyone here?"))
     owner.commit_change(Enter(BOB.id, OPS.id))
     owner.write(said_in(OPS, BOB, "me", re=1), entry(ANN, BOB, "good"), entry(BOB, ANN, "  \x1b[31m\n\tünïcode 🎉 "))
     owner.commit_change(Leave(BOB.id, OPS.id))
-    owner.commit_change(Enter(CID.id, SECRET.id, owner=True))
     owner.write(said_in(SECRET, CID, "alone"), said_in(OPS, ANN, "where is Bob?"))
     owner.commit_change(Enter(BOB.id, OPS.id))
-    owner.commit_change(DAN)
+    owner.commit_change(claim(DAN))
     owner.write(entry(DAN, ANN, "bye"))
-    owner.commit_change(Rename(DAN.id, "Dan (released 4)", "\0" + "4"))
+    owner.commit_change(Release(DAN.id, DAN.key, "Dan (released 4)", "operator", 7000))
 
 
 def rows(data: Path, query: str) -> list[tuple[Any, ...]]:

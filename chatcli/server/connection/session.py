@@ -243,10 +243,7 @@ class Session:
                     self._check_token(self.token, frame)
                 self._handlers[kind](self, frame)
         except Refused as refusal:
-            self.account.charge(REFUSED)
             self.refuse(frame, refusal)
-            if self._state is State.GREETING:
-                self._count_bad()
 
     def _check_token(self, token: Token, frame: f.ClientFrame) -> None:
         """Raise unless the token permits a frame.
@@ -262,7 +259,10 @@ class Session:
 
     def refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
         """Answer a frame with the reason why it is refused."""
+        self.account.charge(REFUSED)
         self.send(self._refusal(frame, refusal))
+        if self._state is State.GREETING:
+            self._count_bad()
 
     def _refusal(self, frame: f.ClientFrame, refusal: Refused) -> bytes:
         self.hub.counts.refused[refusal.code] += 1

@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from chatcli.errors import ChatError, Refused, StoreError
-from chatcli.server.refusals import cannot_write
+from chatcli.errors import ChatError, Refused
+from chatcli.protocol import frames as f
+from chatcli.server.refusals import not_stored
 
 if TYPE_CHECKING:
-    from chatcli.protocol import frames as f
     from chatcli.server.hub import HubConnection
+    from chatcli.store.batch import OnOutcome, Outcome
     from chatcli.store.queries import OnResult, Query
-    from chatcli.store.records import OnWritten
+
+    #: Requests of changes that are answered once they are on disk.
+    Changing = f.Leave | f.Topic | f.Operate | f.Revoke | f.RevokeToken
 
 Found = TypeVar("Found")
 
 
-def when_written(session: HubConnection, frame: f.ClientFrame, finish: Callable[[], f.ServerFrame]) -> OnWritten:
-    """Suspend a session; return the callback of a change, which answers the frame with ``finish()`` or a refusal."""
+def done_when_stored(session: HubConnection, frame: Changing) -> OnOutcome:
+    """Suspend a session; return the callback of a record, which answers the frame: done, or a refusal."""
 
-    def written(error: StoreError | None) -> None:
-        session.answer(frame, finish() if error is None else cannot_write())
+    def finish(outcome: Outcome) -> None:
+        session.answer(frame, f.Done(frame.n) if outcome.accepted else not_stored(outcome))
 
     session.suspend()
-    return written
+    return finish
 
 
 def after_own_messages(session: HubConnection, read: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from chatcli.errors import ChatError, Refused, StoreError
+from chatcli.errors import ChatError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame, encode
@@ -14,12 +14,14 @@ from chatcli.protocol.values.ids import all_id_bytes, id_bytes
 from chatcli.protocol.values.names import is_room
 from chatcli.server.delivery import Origin
 from chatcli.server.state import questions
+from chatcli.store.batch import Entry
 from chatcli.store.queries import HistoryQuery, Page
-from chatcli.store.records import Entry, Lookup, MessageRow
+from chatcli.store.records import Lookup, MessageRow
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import Room, User
+    from chatcli.store.batch import Outcome
     from chatcli.store.question_data import QuestionData
 
 _NO_SENDER: Final = "A query cannot send; say hello with a name and another purpose."
@@ -224,8 +226,8 @@ def _look_up(session: HubConnection, frame: f.Send, raw_id: bytes, refusal: Refu
     sender = session.require_user()
     lookup = Lookup(raw_id, sender.id)
 
-    def answered(_error: StoreError | None) -> None:
-        known = lookup.sender == sender.id
+    def answered(outcome: Outcome) -> None:
+        known = outcome.accepted and lookup.sender == sender.id
         session.answer(frame, f.Sent(frame.id, lookup.seq, lookup.at, "stored") if known else refusal)
 
     session.hub.log.append_change(lookup, answered)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
+from chatcli.errors import InputError, Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
 from chatcli.protocol.values.lookalikes import looks_like_operator
-from chatcli.protocol.values.names import check_name, fold, released_name
+from chatcli.protocol.values.names import check_name, fold
 from chatcli.server import slices
-from chatcli.server.refusals import cannot_write, released_user, unknown_user
+from chatcli.server.refusals import cannot_write, not_stored, released_user, unknown_user
 from chatcli.server.state.name_changes import OPERATOR
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Request, Row
-    from chatcli.server.hub import Hub, HubConnection
+    from chatcli.server.hub import Hub
     from chatcli.server.model import User
-    from chatcli.store.records import OnWritten
+    from chatcli.store.batch import OnOutcome, Outcome
 
 _INVITATION_SECONDS: Final = 7 * 86_400
 _RECOVERY_SECONDS: Final = 86_400
-_RELEASED: Final = "The name of this token has been released by an operator."
 _AT_ONCE: Final = 300  # users or connections that are checked in one tick of the loop
 
 
@@ -50,20 +49,21 @@ class Command:
         """Answer with rows."""
         self.answer(list(rows))
 
-    def refuse_unwritten(self) -> None:
-        """Refuse the command because the log cannot be written."""
-        self.refuse(cannot_write(remedy="Look at its messages and its disk."))
+    def refuse_unstored(self, outcome: Outcome) -> None:
+        """Refuse the command because the log has not stored what it asks for."""
+        unwritten = cannot_write(remedy="Look at its messages and its disk.")
+        self.refuse(not_stored(outcome) if outcome.error is None else unwritten)
 
-    def when_written(self, finish: Callable[[], Row]) -> OnWritten:
-        """Return the callback of a change, which answers with ``finish()`` or a refusal."""
+    def when_stored(self, finish: Callable[[Outcome], Row]) -> OnOutcome:
+        """Return the callback of a record, which answers with ``finish()`` or a refusal."""
 
-        def written(error: StoreError | None) -> None:
-            if error is None:
-                self.report(finish())
+        def decided(outcome: Outcome) -> None:
+            if outcome.accepted:
+                self.report(finish(outcome))
             else:
-                self.refuse_unwritten()
+                self.refuse_unstored(outcome)
 
-        return written
+        return decided
 
     def until(self, seconds: int | None) -> str | None:
         """Return the end of a time that begins now; None if it has no end."""
@@ -96,7 +96,7 @@ class Command:
 
     def close_sessions(self, user: User, text: str) -> int:
         """Close all connections of a user; return their number."""
-        sessions = [session for session in self.hub.sessions if session.user is user]
+        sessions = tuple(user.sessions)
         for session in sessions:
             session.close(codes.KICKED, text)
         return len(sessions)
@@ -121,28 +121,23 @@ def _ban(command: Command) -> None:
     if not (request.anyway or is_fingerprint(request.to) or _is_banned(hub, subjects)):
         _check_known(command)
 
-    def written(error: StoreError | None) -> None:
-        if error is None:
-            slices.run(hub.later, _close_banned(command, set(subjects)))
+    def finish(outcome: Outcome) -> None:
+        if outcome.accepted:
+            hub.bans.when_enforced(enforced)
         else:
-            command.refuse_unwritten()
+            command.refuse_unstored(outcome)
+
+    def enforced(closed: Mapping[str, int]) -> None:
+        slices.run(hub.later, _end_privileges(command, set(subjects), sum(closed[subject] for subject in subjects)))
 
     for subject in others:
         hub.moderation.impose("ban", subject, seconds=request.seconds, reason=request.reason)
-    hub.moderation.impose("ban", last, seconds=request.seconds, reason=request.reason, on_written=written)
+    hub.moderation.impose("ban", last, seconds=request.seconds, reason=request.reason, on_outcome=finish)
 
 
-def _close_banned(command: Command, subjects: set[str]) -> Iterator[None]:
-    """Close the connections of banned names and keys, and end their invitations and link codes, in slices."""
+def _end_privileges(command: Command, subjects: set[str], closed: int) -> Iterator[None]:
+    """End the invitations and link codes of banned names and keys, in slices."""
     hub, request = command.hub, command.request
-    text = f"You have been banned from this server{_because(request.reason)}: speak with its operator."
-    closed = 0
-    for sessions in slices.portions(hub.sessions, _AT_ONCE):
-        for session in sessions:
-            if session.user is not None and {session.user.key, *_fingerprints(session)} & subjects:
-                session.close(codes.BANNED, text)
-                closed += 1
-        yield
     for users in slices.portions(hub.users.all(), _AT_ONCE):
         for user in users:
             if {user.key, *map(ed25519_fingerprint, user.keys)} & subjects:
@@ -150,12 +145,6 @@ def _close_banned(command: Command, subjects: set[str]) -> Iterator[None]:
                 hub.invitations.end_of_inviter(user)
         yield
     command.report({"banned": request.to, "until": command.until(request.seconds), "closed": closed})
-
-
-def _fingerprints(session: HubConnection) -> list[str]:
-    """Return the fingerprint of the key that a connection has proved, or that has made its token."""
-    key = session.key if session.token is None else session.token.key
-    return [ed25519_fingerprint(key)] if key else []
 
 
 def _unban(command: Command) -> None:
@@ -166,8 +155,8 @@ def _unban(command: Command) -> None:
         _check_known(command)
     for subject in others:
         hub.moderation.lift("ban", subject)
-    on_written = command.when_written(lambda: {"unbanned": request.to, "was_banned": was})
-    hub.moderation.lift("ban", last, on_written=on_written)
+    on_outcome = command.when_stored(lambda _outcome: {"unbanned": request.to, "was_banned": was})
+    hub.moderation.lift("ban", last, on_outcome=on_outcome)
 
 
 def _is_banned(hub: Hub, subjects: Sequence[str]) -> bool:
@@ -197,48 +186,37 @@ def _subjects(hub: Hub, target: str) -> list[str]:
 
 def _mute(command: Command) -> None:
     user, seconds = command.find_user(), command.request.seconds
-    on_written = command.when_written(lambda: {"muted": user.name, "until": command.until(seconds)})
+    on_outcome = command.when_stored(lambda _outcome: {"muted": user.name, "until": command.until(seconds)})
     reason = command.request.reason
-    command.hub.moderation.impose("mute", user.key, seconds=seconds, reason=reason, on_written=on_written)
+    command.hub.moderation.impose("mute", user.key, seconds=seconds, reason=reason, on_outcome=on_outcome)
 
 
 def _unmute(command: Command) -> None:
     user = command.find_user()
     was = command.hub.moderation.get("mute", user.key) is not None
-    on_written = command.when_written(lambda: {"unmuted": user.name, "was_muted": was})
-    command.hub.moderation.lift("mute", user.key, on_written=on_written)
+    on_outcome = command.when_stored(lambda _outcome: {"unmuted": user.name, "was_muted": was})
+    command.hub.moderation.lift("mute", user.key, on_outcome=on_outcome)
 
 
 def _op(command: Command) -> None:
     user = command.find_user()
-    on_written = command.when_written(lambda: {"operator": user.name})
-    command.hub.moderation.impose("operator", user.key, on_written=on_written)
+    on_outcome = command.when_stored(lambda _outcome: {"operator": user.name})
+    command.hub.moderation.impose("operator", user.key, on_outcome=on_outcome)
 
 
 def _deop(command: Command) -> None:
     user = command.find_user()
     was = command.hub.moderation.is_operator(user)
-    on_written = command.when_written(lambda: {"user": user.name, "was_operator": was})
-    command.hub.moderation.lift("operator", user.key, on_written=on_written)
+    on_outcome = command.when_stored(lambda _outcome: {"user": user.name, "was_operator": was})
+    command.hub.moderation.lift("operator", user.key, on_outcome=on_outcome)
 
 
 def _release(command: Command) -> None:
     """Release a name. The messages of its owner stay theirs, under a name that nobody else can have."""
     user = command.find_user()
     name = user.name
-
-    def finish() -> Row:
-        command.hub.tokens.revoke_all(user, _RELEASED)  # those that were made since the command came
-        closed = command.close_sessions(user, f"The name {name} has been released by an operator.")
-        return {"released": name, "closed": closed}
-
-    command.hub.moderation.lift("mute", user.key)  # these would apply to the next owner of the name
-    command.hub.moderation.lift("operator", user.key)
-    command.hub.moderation.lift("service", user.key)
-    command.hub.recoveries.use(user.key)
-    command.hub.tokens.revoke_all(user, _RELEASED)
-    command.hub.names.record(user, "released", OPERATOR)
-    command.hub.rename(user, released_name(name, user.id), command.when_written(finish))
+    finish = command.when_stored(lambda outcome: {"released": name, "closed": outcome.closed})
+    command.hub.release(user, OPERATOR, finish)
 
 
 def _link(command: Command) -> None:
@@ -258,7 +236,7 @@ def _link(command: Command) -> None:
         command.check_name_stays(user)
         text, key = user.name, user.key
 
-    def finish() -> Row:
+    def finish(_outcome: Outcome) -> Row:
         return {
             "user": text,
             "code": code,
@@ -269,15 +247,15 @@ def _link(command: Command) -> None:
             "key": hub.server_key,
         }
 
-    on_written = command.when_written(finish)
-    code = hub.recoveries.issue(key, seconds, keep=request.keep, on_written=on_written)
+    on_outcome = command.when_stored(finish)
+    code = hub.recoveries.issue(key, seconds, keep=request.keep, on_outcome=on_outcome)
 
 
 def _invite(command: Command) -> None:
     hub, uses = command.hub, command.request.uses
     seconds = command.request.seconds or _INVITATION_SECONDS
 
-    def finish() -> Row:
+    def finish(_outcome: Outcome) -> Row:
         return {
             "code": code,
             "uses": uses,
@@ -287,7 +265,7 @@ def _invite(command: Command) -> None:
             "access": hub.limits.access,
         }
 
-    code = hub.moderation.invite(uses, seconds, on_written=command.when_written(finish))
+    code = hub.moderation.invite(uses, seconds, on_outcome=command.when_stored(finish))
 
 
 def _because(reason: str) -> str:

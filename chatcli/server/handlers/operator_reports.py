@@ -91,7 +91,7 @@ def _row(hub: Hub, user: User, connections: int) -> Row:
     keys = [ed25519_fingerprint(key) for key in user.keys]
     return {
         "user": user.name,
-        "here": bool(user.joined),
+        "here": hub.presence.is_here(user),
         "connections": connections,
         "operator": moderation.is_operator(user),
         "muted": moderation.get("mute", user.key) is not None,

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
+from chatcli.errors import InputError, Refused, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
+from chatcli.protocol.values.lookalikes import check_new_name, look_of, looks_like_operator
 from chatcli.protocol.values.names import Name, check_name, is_room
 from chatcli.server.handlers.operator_commands import Command, timestamp
 from chatcli.server.handlers.tokens import check_terms, to_info
+from chatcli.server.state.name_changes import OPERATOR
+from chatcli.store.records import Claim
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Row
     from chatcli.server.hub import Hub
     from chatcli.server.model import Room, Token, User
+    from chatcli.store.batch import Outcome
 
 _RECOVERY: Final = (
     'Recovery tokens are made by their owners, with "chatcli key token". You let somebody in whose key is lost with '
     '"chatcli admin link NAME".'
 )
-_REVOKED: Final = "An operator has revoked the token of this connection."
 
 
 def _token(command: Command) -> None:
@@ -31,14 +33,47 @@ def _token(command: Command) -> None:
         raise Refused(codes.NOT_ALLOWED, _RECOVERY)
     check_terms(request.scope, request.places, request.label)
     places = [_place(hub, name) for name in request.places]
-    user, new = _find_or_create(hub, request.to)
-    for room in places:
-        if not isinstance(room, int):
-            _enter(hub, room, user)
+    name = _name(request.to)
+    user = hub.users.by_key(name.key)
+    if user is not None:
+        _check_service(hub, user)
+        _make(command, user, places, new=False)
+        return
+    _check_new(hub, name)
+    record = Claim(
+        id=hub.log.new_user_id(),
+        name=name.text,
+        key=name.key,
+        look=look_of(name.text),
+        created=hub.clock(),
+        by=OPERATOR,
+    )
 
-    def written(error: StoreError | None) -> None:
-        if error is not None:
-            command.refuse_unwritten()
+    def finish(outcome: Outcome) -> None:
+        user = hub.users.get(record.id)
+        if user is None:
+            command.refuse_unstored(outcome)
+            return
+        try:
+            _make(command, user, places, new=True)
+        except Refused as refused:
+            command.refuse(refused)
+
+    hub.log.append_change(record, finish)
+    hub.batcher.schedule()
+
+
+def _make(command: Command, user: User, places: list[int | Room], *, new: bool) -> None:
+    """Make the token of a name for programs, which becomes a member of the rooms that the token is for."""
+    hub, request = command.hub, command.request
+    entered = dict.fromkeys(one for one in places if not isinstance(one, int) and user not in one.members)
+    hub.permissions.check_count(user, len(entered))
+    for room in entered:
+        hub.membership.enter(room, user)  # so that it may write in a private one and hears what is said there
+
+    def made(text: str, token: Token | None, outcome: Outcome) -> None:
+        if token is None:
+            command.refuse_unstored(outcome)
             return
         command.report(
             {
@@ -53,14 +88,14 @@ def _token(command: Command) -> None:
         )
 
     ids = tuple(dict.fromkeys(one if isinstance(one, int) else one.id for one in places))
-    text, token = hub.tokens.make(
+    hub.tokens.make(
         user,
         label=request.label,
         scope=request.scope,
         places=ids or None,
         seconds=request.seconds,
         key=b"",
-        on_written=written,
+        on_made=made,
     )
 
 
@@ -80,29 +115,33 @@ def _place(hub: Hub, name: str) -> int | Room:
     return identity
 
 
-def _find_or_create(hub: Hub, spelling: str) -> tuple[User, bool]:
-    """Return the name for programs, and whether it is new.
-
-    Raises:
-        Refused: the name belongs to a person, or nobody may have it.
-    """
+def _name(spelling: str) -> Name:
     try:
-        name = check_name(spelling)
+        return check_name(spelling)
     except InputError as error:
         raise Refused(codes.BAD_NAME, str(error)) from None
-    user = hub.users.by_key(name.key)
-    if user is None:
-        return _create(hub, name), True
+
+
+def _check_service(hub: Hub, user: User) -> None:
+    """Raise unless a name that exists is one for programs.
+
+    Raises:
+        Refused: the name belongs to a person.
+    """
     if user.owned:
         text = f'{user.name} belongs to a key: its owner makes tokens with "chatcli key token".'
         raise Refused(codes.NAME_TAKEN, text)
     if hub.moderation.get("service", user.key) is None:
         text = f"{user.name} is the name of somebody who has no key here yet: choose another name."
         raise Refused(codes.NAME_TAKEN, text)
-    return user, False
 
 
-def _create(hub: Hub, name: Name) -> User:
+def _check_new(hub: Hub, name: Name) -> None:
+    """Raise unless programs may have a name that is free.
+
+    Raises:
+        Refused: nobody may have it.
+    """
     try:
         check_new_name(name)
     except InputError as error:
@@ -112,26 +151,6 @@ def _create(hub: Hub, name: Name) -> User:
     other = hub.users.lookalike(name)
     if other is not None:
         raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
-    user, record = hub.users.create(name, hub.clock(), hub.log.head)
-    hub.recoveries.use(name.key)
-    hub.log.append_change(record, lambda error: hub.users.settle(user, error))
-    hub.moderation.impose("service", name.key)
-    if hub.names.was_released(name.key):
-        hub.names.record(user, "taken", "operator")
-    return user
-
-
-def _enter(hub: Hub, room: Room, user: User) -> None:
-    """Make the name a member of a room, so that it may write in a private one and hears what is said there."""
-    if user in room.members:
-        return
-    hub.permissions.check_count(user)
-
-    def written(error: StoreError | None) -> None:
-        if error is None:
-            hub.room_events.broadcast(room, "joined", user)
-
-    hub.membership.enter(room, user, written)
 
 
 def _tokens(command: Command) -> None:
@@ -160,9 +179,9 @@ def _revoke(command: Command) -> None:
     if token is None:
         text = f'There is no token "{identity}": "chatcli admin tokens NAME" lists those of a name.'
         raise UnknownRecipient(codes.UNKNOWN_USER, text, [])
-    closed = len(token.sessions)
-    finish = command.when_written(lambda: {"revoked": token.id, "user": token.user.name, "closed": closed})
-    hub.tokens.revoke(token, _REVOKED, finish)
+    user = token.user.name
+    finish = command.when_stored(lambda outcome: {"revoked": token.id, "user": user, "closed": outcome.closed})
+    hub.tokens.revoke(token, "revoked_by_operator", finish)
 
 
 COMMANDS: Final[dict[str, Callable[[Command], None]]] = {"token": _token, "tokens": _tokens, "revoke": _revoke}

@@ -10,7 +10,9 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.names import is_room
 from chatcli.server.handlers import answers
-from chatcli.server.state.read_positions import read_up_to
+from chatcli.server.security.prices import LISTED, NOTIFIED
+from chatcli.server.state import read_positions
+from chatcli.server.state.read_positions import positions, read_up_to
 from chatcli.server.state.rooms import snippet
 from chatcli.store.queries import (
     ConversationPage,
@@ -33,10 +35,11 @@ def _ack(session: HubConnection, frame: f.Ack) -> None:
     feed = session.feed
     if feed is None or session.places is not None:
         return  # one that has some conversations only does not know what the user has received
-    receipts, seq = session.hub.receipts, min(frame.seq, feed.position)  # what was not sent cannot be received
-    receipts.received(session, feed.user, seq)
+    hub, seq = session.hub, min(frame.seq, feed.position)  # what was not sent cannot be received
+    if read_positions.receive(hub.log, feed.user, seq) and feed.user.delivery_waiters is not None:
+        session.account.charge(hub.receipts.announce_received(feed.user) * NOTIFIED)
     if session.revision < 1:
-        receipts.read_all(session, feed.user, seq)
+        _read_all(session, feed.user, seq)
 
 
 def _mark_read(session: HubConnection, frame: f.MarkRead) -> None:
@@ -45,7 +48,7 @@ def _mark_read(session: HubConnection, frame: f.MarkRead) -> None:
     if not frame.of:
         if frame.back:
             raise Refused(codes.INVALID, "Only the messages of one conversation can be unread again: name it in `of`.")
-        hub.receipts.read_all(session, user, seq)
+        _read_all(session, user, seq)
     else:
         _mark_conversation_read(session, user, frame, seq)
 
@@ -61,7 +64,7 @@ def _mark_conversation_read(session: HubConnection, user: User, frame: f.MarkRea
             raise
         _mark_hidden_read(session, frame, of, seq, unknown)
     else:
-        hub.receipts.read(session, user, of, seq, back=frame.back)
+        _read(session, user, of, seq, back=frame.back)
 
 
 def _mark_hidden_read(
@@ -74,11 +77,31 @@ def _mark_hidden_read(
         if page is None or not page.rows:
             session.answer(frame, error or unknown)
             return
-        hub.receipts.read(session, user, of, seq, back=frame.back)
+        _read(session, user, of, seq, back=frame.back)
         session.answer(frame, b"")
 
     query = HistoryQuery(user=user.id, of=of.id, limit=1, own=is_room(frame.of))
     answers.after_own_messages(session, lambda: hub.log.read(query, found))
+
+
+def _read(session: HubConnection, user: User, of: User | Room, seq: int, *, back: bool) -> None:
+    """Record that a user has read one conversation up to a message; ``back`` makes the rest unread again."""
+    hub, account = session.hub, session.account
+    before, count, is_new = positions(user, of.id), len(user.reads), of.id not in user.reads
+    if not read_positions.move(hub.log, user, of.id, seq, public=session.shares_receipts, back=back):
+        return
+    if is_new and len(user.reads) <= count:  # there were too many single positions
+        account.charge(count * LISTED)
+    account.charge(hub.receipts.announce_read(user, of, before, session) * NOTIFIED)
+
+
+def _read_all(session: HubConnection, user: User, seq: int) -> None:
+    """Record that a user has read all conversations up to a message."""
+    hub, account, before = session.hub, session.account, user.public_read
+    account.charge(len(user.reads) * LISTED)
+    has_read = read_positions.move_all(hub.log, user, seq, public=session.shares_receipts)
+    told = hub.receipts.announce_all_read(user, before, seq if has_read else None, session)
+    account.charge(told * NOTIFIED)
 
 
 def _unread(session: HubConnection, frame: f.Unread) -> None:

@@ -12,13 +12,12 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON
 from chatcli.server.handlers import answers
 from chatcli.server.handlers.rooms import check_purpose
-from chatcli.server.security.prices import NOTIFIED
-from chatcli.server.state.moderation import Kind, subject
+from chatcli.server.state.moderation import Kind, News, subject
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import Room, User
-    from chatcli.store.records import OnWritten
+    from chatcli.store.batch import OnOutcome
 
 _MOST_OWNERS: Final = 100  # of one room: each of them is named in every list of rooms
 
@@ -51,21 +50,18 @@ class RoomAction:
         """The subject of sanctions of the target in the room."""
         return subject(self.room, self.target)
 
-    def announce(self, event: f.Happening) -> OnWritten:
-        """Return the callback of the change, which sends the event to the room and the target, and answers."""
-        return self._finish(event, self.hub.room_events.broadcast)
+    def finish(self) -> OnOutcome:
+        """Return the callback of the change, which answers."""
+        return answers.done_when_stored(self.session, self.frame)
 
-    def notify(self, event: f.Happening) -> OnWritten:
-        """Return the callback of the change, which sends the event to the target alone, and answers."""
-        return self._finish(event, self.hub.room_events.notify)
+    def news(self, event: f.Happening) -> News:
+        """Return the event that goes with the change."""
+        return News(event, self.by.id, self.frame.reason)
 
-    def _finish(self, event: f.Happening, send: Callable[..., int]) -> OnWritten:
-        def finish() -> f.ServerFrame:
-            notified = send(self.room, event, self.target, by=self.by, text=self.frame.reason)
-            self.session.account.charge(notified * NOTIFIED)
-            return f.Done(self.frame.n)
-
-        return answers.when_written(self.session, self.frame, finish)
+    def lift(self, kind: Kind, event: f.Happening) -> None:
+        """Lift a sanction of the target."""
+        moderation, news = self.hub.moderation, self.news(event)
+        moderation.lift(kind, self.subject, news=news, on_outcome=self.finish(), cause=self.session)
 
     def check_sanction(self, kind: Kind, what: str) -> None:
         """Raise unless there is a sanction of that kind to be lifted.
@@ -99,31 +95,53 @@ def operate(session: HubConnection, frame: f.Operate) -> None:
 
 def _kick(action: RoomAction) -> None:
     action.hub.permissions.check_member(action.room, action.target)
-    action.hub.membership.leave(action.room, action.target, action.announce("kicked"))
+    action.hub.membership.leave(
+        action.room,
+        action.target,
+        "kicked",
+        by=action.by,
+        reason=action.frame.reason,
+        on_outcome=action.finish(),
+        cause=action.session,
+    )
 
 
 def _ban(action: RoomAction) -> None:
     hub, room, target, frame = action.hub, action.room, action.target, action.frame
-    on_written = action.announce("banned")
-    hub.invitations.end(room, target)
-    hub.moderation.impose("room_ban", action.subject, seconds=frame.seconds, reason=frame.reason)
-    hub.membership.leave(room, target, on_written)  # also if they are not a member: their entry may be being written
+    on_outcome = action.finish()
+    if hub.moderation.get("room_invitation", action.subject) is not None:
+        hub.invitations.end(room, target)
+    hub.moderation.impose(
+        "room_ban",
+        action.subject,
+        seconds=frame.seconds,
+        reason=frame.reason,
+        news=action.news("banned"),
+        cause=action.session,
+    )
+    hub.membership.leave(room, target, "", on_outcome=on_outcome)  # they may not be a member yet: it is being written
 
 
 def _unban(action: RoomAction) -> None:
     action.check_sanction("room_ban", "banned from")
-    action.hub.moderation.lift("room_ban", action.subject, on_written=action.announce("unbanned"))
+    action.lift("room_ban", "unbanned")
 
 
 def _mute(action: RoomAction) -> None:
-    seconds, reason = action.frame.seconds, action.frame.reason
-    on_written = action.announce("muted")
-    action.hub.moderation.impose("room_mute", action.subject, seconds=seconds, reason=reason, on_written=on_written)
+    action.hub.moderation.impose(
+        "room_mute",
+        action.subject,
+        seconds=action.frame.seconds,
+        reason=action.frame.reason,
+        news=action.news("muted"),
+        on_outcome=action.finish(),
+        cause=action.session,
+    )
 
 
 def _unmute(action: RoomAction) -> None:
     action.check_sanction("room_mute", "muted in")
-    action.hub.moderation.lift("room_mute", action.subject, on_written=action.announce("unmuted"))
+    action.lift("room_mute", "unmuted")
 
 
 def _invite(action: RoomAction) -> None:
@@ -133,12 +151,13 @@ def _invite(action: RoomAction) -> None:
     if hub.moderation.get("room_ban", action.subject) is not None:
         raise Refused(codes.NOT_ALLOWED, f"{target.name} is banned from {room.name}: unban them first.")
     hub.invitations.check(room, target, action.by)
-    hub.invitations.give(room, target, action.by, action.notify("invited"))
+    reason, on_outcome = action.frame.reason, action.finish()
+    hub.invitations.give(room, target, action.by, reason=reason, on_outcome=on_outcome, cause=action.session)
 
 
 def _uninvite(action: RoomAction) -> None:
     action.check_sanction("room_invitation", "invited to")
-    action.hub.invitations.end(action.room, action.target, action.notify("uninvited"))
+    action.lift("room_invitation", "uninvited")
 
 
 def _make_owner(action: RoomAction) -> None:
@@ -149,7 +168,7 @@ def _make_owner(action: RoomAction) -> None:
     if len(room.owners) >= _MOST_OWNERS:
         text = f"{room.name} has {_MOST_OWNERS} owners, and can have no more: remove one of them first, with disown."
         raise Refused(codes.TOO_MANY, text)
-    hub.membership.set_owner(room, target, owner=True, on_written=action.announce("owner"))
+    _set_owner(action, owner=True)
 
 
 def _disown(action: RoomAction) -> None:
@@ -159,7 +178,19 @@ def _disown(action: RoomAction) -> None:
     if room.owners == {target}:
         text = f"{target.name} is the only owner of {room.name}: make somebody else an owner first."
         raise Refused(codes.NOT_ALLOWED, text)
-    action.hub.membership.set_owner(room, target, owner=False, on_written=action.announce("disowned"))
+    _set_owner(action, owner=False)
+
+
+def _set_owner(action: RoomAction, *, owner: bool) -> None:
+    action.hub.membership.set_owner(
+        action.room,
+        action.target,
+        owner=owner,
+        by=action.by,
+        reason=action.frame.reason,
+        on_outcome=action.finish(),
+        cause=action.session,
+    )
 
 
 ACTIONS: Final[dict[f.Operation, Callable[[RoomAction], None]]] = {

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from chatcli.errors import ChatError, InputError, Refused, StoreError
+from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import raw
 from chatcli.protocol.values.names import check_room_name
 from chatcli.server import slices
 from chatcli.server.handlers import answers
-from chatcli.server.refusals import cannot_write
-from chatcli.server.security.prices import NOTIFIED
+from chatcli.server.refusals import not_stored
 from chatcli.store.queries import NewestQuery, OnResult
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
+    from chatcli.protocol.values.names import Name
     from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import Room, User
+    from chatcli.store.batch import Outcome
     from chatcli.store.records import MessageRow
 
 _MAX_TOPIC: Final = 500  # characters
@@ -46,21 +47,36 @@ def _join(session: HubConnection, frame: f.Join) -> None:
     except InputError as error:
         raise Refused(codes.BAD_NAME, str(error)) from None
     room = hub.rooms.by_name(name)
-    if room is not None and room.pending:
-        # Once it is written, it is known whether the room exists and who owns it.
-        session.suspend()
-        hub.after_flush(lambda: None if session.closed else session.retry(frame))
-        return
     if room is None or user not in room.members:
         hub.permissions.check_count(user)
     if room is None:
         hub.moderation.check_mute(user)  # the name of a room is a text, too
         hub.rate_limits.record_name(session.caller)
-        room = hub.membership.create(name, frame.kind or "open", hub.clock())
-    elif user not in room.members:
+        _found(session, frame, name)
+        return
+    if user not in room.members:
         hub.permissions.check_enter(room, user)
     hub.permissions.check_kind(room, frame.kind)
     _Entry(session, frame, room, user).start()
+
+
+def _found(session: HubConnection, frame: f.Join, name: Name) -> None:
+    """Make a room; one that somebody else makes at the same time is entered."""
+    hub, user = session.hub, session.require_user()
+
+    def finish(outcome: Outcome) -> None:
+        room = hub.rooms.by_key(name.key)
+        if outcome.accepted and room is not None:
+            since = room.members.get(user, hub.rooms.delivered_seq)
+            session.answer(frame, f.Room(hub.rooms.info(room, user), since, frame.n))
+        elif outcome.conflict == "taken" and room is not None and not session.closed:
+            session.retry(frame)
+        else:
+            session.answer(frame, not_stored(outcome))
+
+    session.suspend()
+    created, kind = hub.clock(), frame.kind or "open"
+    hub.membership.create(name, kind, created, founder=user, on_outcome=finish, cause=session)
 
 
 class _Entry:
@@ -87,7 +103,7 @@ class _Entry:
         if self._user in room.members:
             self._since = room.members[self._user]
         else:
-            hub.membership.enter(room, self._user, self._written)
+            hub.membership.enter(room, self._user, self._stored, self._session)
 
     def _read(self) -> None:
         _read_newest(self._session.hub, [self._room], self._user, self._found)
@@ -96,16 +112,12 @@ class _Entry:
         self._newest = newest or {}  # the user has entered the room, also if its last message cannot be read
         self._finish()
 
-    def _written(self, error: StoreError | None) -> None:
-        hub, room, user = self._session.hub, self._room, self._user
-        if error is not None:
-            self._session.answer(self._frame, cannot_write())
-            return
-        hub.presence.send_notices()  # members know now that the user is here, and will get the news when that ends
-        notified = hub.room_events.broadcast(room, "joined", user, besides=self._session)
-        self._session.account.charge(notified * NOTIFIED)
-        self._since = room.members.get(user, hub.rooms.delivered_seq)
-        self._finish()
+    def _stored(self, outcome: Outcome) -> None:
+        if outcome.accepted:
+            self._since = self._room.members.get(self._user, self._session.hub.rooms.delivered_seq)
+            self._finish()
+        else:
+            self._session.answer(self._frame, not_stored(outcome))
 
     def _finish(self) -> None:
         if self._since is not None and self._newest is not None:
@@ -118,16 +130,11 @@ def _leave(session: HubConnection, frame: f.Leave) -> None:
     check_purpose(session)
     invitation = hub.rooms.find_invited(user, frame.room)
     if invitation is not None:
-        hub.invitations.end(invitation, user, answers.when_written(session, frame, lambda: f.Done(frame.n)))
+        hub.invitations.end(invitation, user, on_outcome=answers.done_when_stored(session, frame), cause=session)
         return
     room = hub.rooms.find(user, frame.room)
     hub.permissions.check_member(room, user)
-
-    def finish() -> f.ServerFrame:
-        session.account.charge(hub.room_events.broadcast(room, "left", user, besides=session) * NOTIFIED)
-        return f.Done(frame.n)
-
-    hub.membership.leave(room, user, answers.when_written(session, frame, finish))
+    hub.membership.leave(room, user, on_outcome=answers.done_when_stored(session, frame), cause=session)
 
 
 def _topic(session: HubConnection, frame: f.Topic) -> None:
@@ -141,13 +148,7 @@ def _topic(session: HubConnection, frame: f.Topic) -> None:
     if len(frame.text) > _MAX_TOPIC:
         text = f"A topic has {_MAX_TOPIC} characters at most; this one has {len(frame.text)}."
         raise Refused(codes.TEXT_TOO_LONG, text)
-
-    def finish() -> f.ServerFrame:
-        notified = hub.room_events.broadcast(room, "topic", by=user, text=frame.text, besides=session)
-        session.account.charge(notified * NOTIFIED)
-        return f.Done(frame.n)
-
-    hub.membership.set_topic(room, frame.text, answers.when_written(session, frame, finish))
+    hub.membership.set_topic(room, frame.text, user, answers.done_when_stored(session, frame), session)
 
 
 def _rooms(session: HubConnection, frame: f.Rooms) -> None:

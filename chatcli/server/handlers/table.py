@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from chatcli.errors import InputError, Refused, StoreError
+from chatcli.errors import InputError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON, Request, Row
@@ -15,14 +15,15 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.values.names import check_name, is_room
 from chatcli.server import slices
-from chatcli.server.handlers import auth, history, messages, positions, room_actions, rooms, tokens
-from chatcli.server.refusals import cannot_write
+from chatcli.server.handlers import admission, history, messages, positions, room_actions, rooms, tokens
+from chatcli.server.refusals import last_key, not_stored
 from chatcli.server.security.prices import LISTED, NOTIFIED
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.operators import Operators
     from chatcli.server.hub import HubConnection
     from chatcli.server.model import User
+    from chatcli.store.batch import Outcome
 
     Handler = Callable[[HubConnection, Any], None]
 
@@ -30,7 +31,7 @@ _FEW: Final = 1000  # users who are listed at once
 
 
 def _idle(session: HubConnection, frame: f.Idle) -> None:
-    if session in session.require_user().joined:
+    if session.hub.seats.has(session):
         session.hub.presence.set_idle(session, idle=not frame.back)
 
 
@@ -68,7 +69,7 @@ def _list(session: HubConnection, frame: f.Who, users: Collection[User], to: str
 
 def _away(session: HubConnection, frame: f.Away) -> None:
     user = session.require_user()
-    if session.purpose == "query" or not user.joined:
+    if session.purpose == "query" or not session.hub.presence.is_here(user):
         raise Refused(codes.NOT_ALLOWED, "You can be away only while you are in the chat: join first.")
     if len(frame.text) > MAX_REASON:
         raise Refused(codes.TEXT_TOO_LONG, f"Say it in {MAX_REASON} characters at most.")
@@ -81,7 +82,7 @@ def _away(session: HubConnection, frame: f.Away) -> None:
 
 def _link(session: HubConnection, frame: f.Link) -> None:
     user = session.require_user()
-    auth.check_key(session, user)
+    admission.check_key(session, user)
     code, seconds = session.hub.link_codes.issue(user)
     session.send(encode(f.LinkCode(code, session.hub.clock() + int(seconds * 1000), frame.n)))
 
@@ -93,12 +94,16 @@ def _keys(session: HubConnection, frame: f.Keys) -> None:
 
 
 def _revoke(session: HubConnection, frame: f.Revoke) -> None:
-    def written(error: StoreError | None) -> None:
-        session.answer(frame, f.Done(frame.n) if error is None else cannot_write())
-
     user = session.require_user()
-    auth.check_key(session, user)
-    auth.revoke(session.hub, user, frame.key, written)
+    admission.check_key(session, user)
+
+    def finish(outcome: Outcome) -> None:
+        if outcome.accepted:
+            session.answer(frame, f.Done(frame.n))
+        else:
+            session.answer(frame, last_key(user.name) if outcome.conflict == "last_key" else not_stored(outcome))
+
+    admission.revoke(session.hub, user, frame.key, finish)
     session.suspend()
 
 

@@ -6,25 +6,26 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from chatcli.errors import Refused, StoreError
+from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.values.names import Name, fold, is_room
 from chatcli.protocol.values.text import printable_line
+from chatcli.server.handlers import answers
 from chatcli.server.handlers.auth import check_origin, check_version
-from chatcli.server.refusals import cannot_write
+from chatcli.server.refusals import not_stored
 from chatcli.server.security import scopes
 from chatcli.server.security.prices import LISTED
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import Connection, Token, User
+    from chatcli.store.batch import Outcome
 
 logger = logging.getLogger(__name__)
 
-_REVOKED: Final = "The token of this connection was revoked."
 _LIMITED: Final = 'A token with the scope "{}" cannot be limited to rooms or people: choose "send" or "read".'
 _FOR_OPERATORS: Final = (
     'Only an operator makes tokens for the metrics, on the server: "chatcli admin token NAME --scope metrics".'
@@ -100,18 +101,20 @@ def _make(session: HubConnection, frame: f.MakeToken) -> None:
     check_terms(frame.scope, frame.to, frame.label)
     places = tuple(dict.fromkeys(_place(hub, user, name) for name in frame.to)) or None
 
-    def written(error: StoreError | None) -> None:
-        made = f.Token(text, token.id, token.until, frame.n)
-        session.answer(frame, made if error is None else cannot_write())
+    def made(text: str, token: Token | None, outcome: Outcome) -> None:
+        if token is None:
+            session.answer(frame, not_stored(outcome))
+        else:
+            session.answer(frame, f.Token(text, token.id, token.until, frame.n))
 
-    text, token = hub.tokens.make(
+    hub.tokens.make(
         user,
         label=frame.label,
         scope=frame.scope,
         places=places,
         seconds=frame.seconds,
         key=session.key,
-        on_written=written,
+        on_made=made,
     )
     session.suspend()
 
@@ -132,11 +135,7 @@ def _revoke(session: HubConnection, frame: f.RevokeToken) -> None:
     if token is None:
         raise Refused(codes.NOT_ALLOWED, f'That is no token of {user.name}; "chatcli key tokens" lists those that are.')
 
-    def written(error: StoreError | None) -> None:
-        session.answer(frame, f.Done(frame.n) if error is None else cannot_write())
-
-    hub.tokens.revoke(token, _REVOKED, written)
-    session.suspend()
+    hub.tokens.revoke(token, "revoked", answers.done_when_stored(session, frame))
 
 
 HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from chatcli.errors import Refused, StoreError
+from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.values.tokens import SECRET_BYTES, token_digest, token_text
 from chatcli.server import slices
 from chatcli.server.model import Token, User
-from chatcli.store.records import DropToken, OnWritten, TokenRecord, UseToken, ignore
+from chatcli.store.batch import ignore
+from chatcli.store.records import DropToken, TokenRecord, UseToken
 
 if TYPE_CHECKING:
     from chatcli.protocol.frames import Scope
     from chatcli.server.batcher import TickBatcher
     from chatcli.server.model import Connection
     from chatcli.server.throttle import Later
+    from chatcli.store.batch import OnOutcome, Outcome
     from chatcli.store.interface import Log
+    from chatcli.store.records import Ending
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,16 @@ _ROUND: Final = 3600.0  # seconds between two searches for tokens whose time is 
 _FIRST_ROUND: Final = 60.0  # seconds after the start until the first of them
 _DROPPED_AT_ONCE: Final = 100  # tokens that are looked at in one tick of the loop
 _AT_ONCE: Final = 100  # connections that are closed in one tick of the loop
+#: For those who are connected with a token that ends.
+_SENTENCES: Final[Mapping[Ending, str]] = {
+    "expired": "The token of this connection has ended.",
+    "key_revoked": "The key that has made this token was revoked.",
+    "recovered": "An operator has given {name} a new key: its tokens are revoked.",
+    "released": "The name of this token has been released by an operator.",
+    "revoked": "The token of this connection was revoked.",
+    "revoked_by_operator": "An operator has revoked the token of this connection.",
+    "used": "This token has been used.",
+}
 
 
 class Tokens:
@@ -58,12 +72,13 @@ class Tokens:
         self._batcher = batcher
         self._clock = clock
         self._later = later
+        self._user_of = user_of
         self._by_digest: dict[bytes, Token] = {}
         self._by_user: dict[User, list[Token]] = {}
+        self._making: Counter[User] = Counter()  # the numbers of those that are being written
+        self._using: set[bytes] = set()  # the digests of those whose use is being written
         for record in records:
-            user = user_of(record.user)
-            if user is not None:  # otherwise the log is damaged
-                self._add(Token(record, user, pending=False))
+            self._add(record)
         later(_FIRST_ROUND, self._drop_regularly)
 
     @property
@@ -71,9 +86,11 @@ class Tokens:
         """The number of tokens, of which some may have ended within the last hour."""
         return len(self._by_digest)
 
-    def _add(self, token: Token) -> None:
-        self._by_digest[token.digest] = token
-        self._by_user.setdefault(token.user, []).append(token)
+    def _add(self, record: TokenRecord) -> None:
+        user = self._user_of(record.user)
+        if user is not None:  # otherwise the log is damaged
+            token = self._by_digest[record.digest] = Token(record, user)
+            self._by_user.setdefault(user, []).append(token)
 
     def _remove(self, token: Token) -> None:
         self._by_digest.pop(token.digest, None)
@@ -120,9 +137,9 @@ class Tokens:
         places: tuple[int, ...] | None,
         seconds: int | None,
         key: bytes,
-        on_written: Callable[[StoreError | None], None],
-    ) -> tuple[str, Token]:
-        """Return a new token, and its text, which is good once it is written.
+        on_made: Callable[[str, Token | None, Outcome], None],
+    ) -> None:
+        """Make a token.
 
         Args:
             user: the user.
@@ -131,13 +148,13 @@ class Tokens:
             places: the ids of the users and rooms that it is limited to; None for everywhere.
             seconds: until it ends; None for never.
             key: the public key that makes it; empty for an operator.
-            on_written: called once it is on disk, or with the reason why it is not.
+            on_made: called with its text and the token once it is on disk, or with the outcome alone if it is not.
 
         Raises:
             Refused: the user has too many.
         """
         self._drop_expired(self._by_user.get(user, ()))
-        if sum(not token.ended for token in self._by_user.get(user, ())) >= _MOST:
+        if sum(not token.ended for token in self._by_user.get(user, ())) + self._making[user] >= _MOST:
             raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST} tokens: revoke one that is not needed any more.")
         text, now = token_text(secrets.token_bytes(SECRET_BYTES)), self._clock()
         record = TokenRecord(
@@ -150,24 +167,21 @@ class Tokens:
             until=None if seconds is None else now + seconds * 1000,
             key=key,
         )
-        token = Token(record, user, pending=True)
-        self._add(token)
 
-        def written(error: StoreError | None) -> None:
-            token.pending = False
-            if error is not None:
-                self._remove(token)
-            on_written(error)
+        self._making[user] += 1
 
-        self._log.append_change(record, written)
+        def finish(outcome: Outcome) -> None:
+            self._making -= Counter((user,))  # which drops zeros
+            on_made(text, self._by_digest.get(record.digest), outcome)
+
+        self._log.append_change(record, finish)
         self._batcher.schedule()
-        return text, token
 
     def _drop_expired(self, tokens: Iterable[Token]) -> None:
         now = self._clock()
         for token in tuple(tokens):
-            if token.until is not None and token.until <= now and not (token.ended or token.pending):
-                self.revoke(token, "The token of this connection has ended.")
+            if token.until is not None and token.until <= now and not token.ended:
+                self.revoke(token, "expired")
 
     def _drop_regularly(self) -> None:
         self._later(_ROUND, self._drop_regularly)
@@ -185,9 +199,9 @@ class Tokens:
         """Record a login with a token: its connection is closed when the token ends."""
         token.sessions[session] = None
         day = self._clock() // _DAY * _DAY
-        if token.used != day:
-            token.used = day
-            self._log.append_change(UseToken(token.digest, day))
+        if token.used != day and token.digest not in self._using:
+            self._using.add(token.digest)
+            self._log.append_change(UseToken(token.digest, day), lambda _outcome: self._using.discard(token.digest))
             self._batcher.schedule()
         self._set_timer(token)
 
@@ -206,7 +220,7 @@ class Tokens:
         token.timed = False
         if not token.sessions or token.ended:
             return
-        if token.valid(self._clock()):
+        if token.until is not None and self._clock() < token.until:
             self._set_timer(token)
         else:
             self.end_sessions(token, "The token of this connection has ended: make another one.")
@@ -217,33 +231,43 @@ class Tokens:
 
     # How tokens end
 
-    def revoke(self, token: Token, text: str, on_written: OnWritten = ignore) -> None:
-        """Make a token invalid at once, and close its connections once it is gone from the disk, too.
+    def revoke(self, token: Token, why: Ending, on_outcome: OnOutcome = ignore) -> None:
+        """Make a token invalid at once; its connections are closed once it is gone from the disk, too.
 
         Args:
             token: the token.
-            text: the sentence for those who are connected.
-            on_written: called once that is on disk, or with the reason why it is not.
+            why: for those who are connected.
+            on_outcome: called once that is on disk, or with the reason why it is not.
         """
         token.ended = True
 
-        def written(error: StoreError | None) -> None:
-            if error is None:
-                self._remove(token)
-            else:
+        def finish(outcome: Outcome) -> None:
+            if not outcome.accepted:
                 token.ended = False
-            on_written(error)
-            if error is None:
-                self.end_sessions(token, text)
+            on_outcome(outcome)
 
-        self._log.append_change(DropToken(token.digest), written)
+        self._log.append_change(DropToken(token.digest, why), finish)
         self._batcher.schedule()
 
-    def revoke_all(self, user: User, text: str, *, key: bytes | None = None) -> None:
-        """Revoke the tokens of a user, or those that one of their keys has made."""
-        for token in tuple(self._by_user.get(user, ())):
-            if not token.ended and (key is None or token.key == key):
-                self.revoke(token, text)
+    # What the log has
+
+    def apply(self, fact: TokenRecord | UseToken | DropToken) -> int:
+        """Follow a change; return the number of connections that are closed because of it."""
+        if isinstance(fact, TokenRecord):
+            self._add(fact)
+            return 0
+        token = self._by_digest.get(fact.digest)
+        if token is None:
+            return 0
+        if isinstance(fact, UseToken):
+            token.used = fact.day
+            return 0
+        token.ended = True  # for those who are just being let in with it
+        self._remove(token)
+        text = _SENTENCES[fact.why].format(name=token.user.name)
+        self._later(0.0, lambda: self.end_sessions(token, text))  # after the answer to whoever has revoked it
+        # With a name end all connections of its user, which are counted then.
+        return 0 if fact.why == "released" else len(token.sessions)
 
 
 def _close_all(sessions: tuple[Connection, ...], text: str) -> Iterator[None]:

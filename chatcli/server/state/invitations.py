@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.protocol import codes
-from chatcli.server.state.moderation import Moderation, subject
-from chatcli.store.records import OnWritten, ignore
+from chatcli.server.state.moderation import NO_NEWS, Moderation, News, ids_of, subject
+from chatcli.store.batch import ignore
 
 if TYPE_CHECKING:
-    from chatcli.server.model import Room, User
-    from chatcli.server.state.room_events import RoomEvents
+    from chatcli.server.model import Connection, Room, User
     from chatcli.server.state.users import Users
+    from chatcli.store.batch import OnOutcome, Outcome
 
 _SECONDS: Final = 30 * 86_400
 _MOST: Final = 100  # to private rooms, for one user
@@ -31,19 +31,18 @@ class Invitations:
 
     Args:
         moderation: stores them.
-        room_events: notifies those whose invitation ends.
     """
 
-    def __init__(self, moderation: Moderation, room_events: RoomEvents) -> None:
+    def __init__(self, moderation: Moderation) -> None:
         self._moderation = moderation
-        self._room_events = room_events
         self._given: dict[User, dict[tuple[Room, User], None]] = {}  # by the inviter, oldest first
         self._inviters: dict[Room, dict[User, User]] = {}  # the inviter of each guest
+        self._giving: dict[tuple[Room, User], User] = {}  # the inviters of those that are being written
 
     def restore(self, by_id: Callable[[int], Room | None], users: Users) -> None:
         """Read the invitations that the log held when it was opened; drop those whose room or users are missing."""
         for key, sanction in self._moderation.all("room_invitation").items():
-            room_id, user_id = map(int, key.split(":"))
+            room_id, user_id = ids_of(key)
             room, user = by_id(room_id), users.get(user_id)
             # An older version has written only the inviter's name.
             by = users.get(sanction.by) if sanction.by else users.find(sanction.reason)
@@ -51,6 +50,12 @@ class Invitations:
                 self._moderation.lift("room_invitation", key)
             else:
                 self._add(room, user, by)
+
+    def apply(self, room: Room, user: User, by: User | None) -> None:
+        """Follow an invitation that the log has, given by its inviter, or its end if there is none."""
+        self._remove(room, user)
+        if by is not None:
+            self._add(room, user, by)
 
     def _add(self, room: Room, user: User, by: User) -> None:
         user.invited |= {room}
@@ -78,11 +83,8 @@ class Invitations:
         """Return whether a user has a valid invitation to a room."""
         if room not in user.invited:
             return False
-        by = self._inviters[room][user]
-        if self._moderation.get("room_invitation", subject(room, user)) is None:
-            self._remove(room, user)  # its time is over
-            return False
-        return self.may_invite(room, by)
+        valid = self._moderation.get("room_invitation", subject(room, user)) is not None
+        return valid and self.may_invite(room, self._inviters[room][user])
 
     def of(self, user: User) -> list[Room]:
         """Return the rooms to which a user is invited, by name."""
@@ -94,9 +96,10 @@ class Invitations:
         Raises:
             Refused: the other is invited already, or there are too many invitations.
         """
-        if self.holds(room, user):
+        if self.holds(room, user) or (room, user) in self._giving:
             raise Refused(codes.NOT_ALLOWED, f"{user.name} is invited to {room.name} already.")
         given = [one for one in self._given.get(by, ()) if self.holds(*one)]
+        given += [one for one, inviter in self._giving.items() if inviter is by]
         if len(given) >= _MOST_GIVEN:
             text = f"{_MOST_GIVEN} invitations of yours are open: take some back, or wait until they are used."
             raise Refused(codes.TOO_MANY, text)
@@ -117,42 +120,65 @@ class Invitations:
         """
         private = room.kind == "private"
         had = [one for one in user.invited if (one.kind == "private") is private and self.holds(one, user)]
+        coming = [
+            inviter
+            for (one, whom), inviter in self._giving.items()
+            if whom is user and (one.kind == "private") is private
+        ]
         most = _MOST if private else _MOST_HINTS
-        if len(had) < most:
+        if len(had) + len(coming) < most:
             return None
         counts = Counter(self._inviters[one][user] for one in had)
-        greediest, count = counts.most_common(1)[0]
-        if private and count <= counts[by] + 1:
+        greediest, count = counts.most_common(1)[0] if had else (by, 0)
+        counts.update(coming)
+        if not had or (private and count <= counts[by] + 1):
             text = f"{user.name} has {most} invitations, and has to accept or decline some first."
             raise Refused(codes.TOO_MANY, text)
         return next(one for one, whom in self._given[greediest] if whom is user and one in had)
 
-    def give(self, room: Room, user: User, by: User, on_written: OnWritten) -> None:
+    def give(self, room: Room, user: User, by: User, *, reason: str, on_outcome: OnOutcome, cause: Connection) -> None:
         """Invite a user; to be called after :meth:`check`."""
         excess = self._excess(room, user, by)
         if excess is not None:
             self._end_and_notify(excess, user)
-        self._add(room, user, by)
+        self._giving[room, user] = by
+
+        def finish(outcome: Outcome) -> None:
+            self._giving.pop((room, user), None)
+            on_outcome(outcome)
+
         self._moderation.impose(
-            "room_invitation", subject(room, user), seconds=_SECONDS, reason=by.name, by=by.id, on_written=on_written
+            "room_invitation",
+            subject(room, user),
+            seconds=_SECONDS,
+            reason=by.name,
+            by=by.id,
+            news=News("invited", by.id, reason),
+            on_outcome=finish,
+            cause=cause,
         )
 
-    def end(self, room: Room, user: User, on_written: OnWritten = ignore) -> None:
-        """End an invitation that was used, withdrawn or declined."""
-        self._remove(room, user)
-        self._moderation.lift("room_invitation", subject(room, user), on_written=on_written)
+    def end(
+        self,
+        room: Room,
+        user: User,
+        *,
+        news: News = NO_NEWS,
+        on_outcome: OnOutcome = ignore,
+        cause: Connection | None = None,
+    ) -> None:
+        """End an invitation that was withdrawn or declined."""
+        self._moderation.lift("room_invitation", subject(room, user), news=news, on_outcome=on_outcome, cause=cause)
 
     def end_of_room(self, room: Room) -> None:
         """End all invitations to a room, and notify those who were invited."""
         for user in tuple(self._inviters.get(room, ())):
             self._end_and_notify(room, user)
 
-    def end_of_inviter(self, by: User, room: Room | None = None) -> None:
-        """End all invitations by one user, to one room or to all, and notify those who were invited."""
-        for one, user in tuple(self._given.get(by, ())):
-            if room is None or one is room:
-                self._end_and_notify(one, user)
+    def end_of_inviter(self, by: User) -> None:
+        """End all invitations by one user, and notify those who were invited."""
+        for room, user in tuple(self._given.get(by, ())):
+            self._end_and_notify(room, user)
 
     def _end_and_notify(self, room: Room, user: User) -> None:
-        self.end(room, user)
-        self._room_events.notify(room, "uninvited", user)
+        self.end(room, user, news=News("uninvited"))

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
-import msgspec
-
-from chatcli.errors import Refused, StoreError
+from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint
+from chatcli.server import slices
 from chatcli.server.security.spoken_codes import new_code, plain_code
-from chatcli.store.records import OnWritten, Ruling, ignore
+from chatcli.store import sanction as stored
+from chatcli.store.batch import ignore
+from chatcli.store.records import Ruling
+from chatcli.store.sanction import Sanction
 
 if TYPE_CHECKING:
+    from chatcli.protocol.frames import Happening
     from chatcli.protocol.values.names import Name
     from chatcli.server.batcher import TickBatcher
-    from chatcli.server.model import Room, User
+    from chatcli.server.model import Connection, Room, User
+    from chatcli.server.throttle import Later
+    from chatcli.store.batch import OnOutcome, Outcome
     from chatcli.store.interface import Log
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal[
     "ban", "mute", "operator", "invitation", "recovery", "service", "room_ban", "room_mute", "room_invitation"
 ]
 
+_ROUND: Final = 3600.0  # seconds between two searches for sanctions whose time is over
+_FIRST_ROUND: Final = 90.0  # seconds after the start until the first of them
+_LIFTED_AT_ONCE: Final = 100  # sanctions that are looked at in one tick of the loop
 CODE_SYLLABLES: Final = 10  # 59 bits: valid for days, not for ten minutes like a link code
 
 
@@ -33,28 +44,38 @@ def subject(room: Room, user: User) -> str:
     return f"{room.id}:{user.id}"
 
 
-class Sanction(msgspec.Struct, frozen=True, kw_only=True):
-    """A sanction of a subject, as the log stores it; a ``service`` is a name for programs, which no key may claim.
+def ids_of(about: str) -> tuple[int, int]:
+    """Return the ids of the room and the user in the subject of a sanction in a room.
+
+    Raises:
+        ValueError: the subject is damaged.
+    """
+    room, user = map(int, about.split(":"))
+    return room, user
+
+
+class News(NamedTuple):
+    """The event in a room that goes with a decision.
 
     Attributes:
-        at: when it was imposed, in milliseconds since 1970-01-01 UTC.
-        until: when it ends; None for never.
-        uses: the number of newcomers who can still use an invitation.
-        reason: in the moderator's words; for an invitation to a room, the name of the inviter.
-        by: the id of the inviter, for an invitation to a room; 0 if an older version has written it.
-        keep: for a recovery code, whether the keys of the name stay valid.
+        event: the event; empty for none.
+        by: the id of the user who has decided that; 0 if nobody has.
+        reason: in their words.
     """
 
-    at: int
-    until: int | None = None
-    uses: int = 0
-    reason: str = ""
+    event: Happening | Literal[""] = ""
     by: int = 0
-    keep: bool = False
+    reason: str = ""
+
+
+NO_NEWS: Final = News()
 
 
 class Moderation:
-    """All sanctions, by kind and subject.
+    """All sanctions, by kind and subject; in the log, each is the value of a *ruling*.
+
+    A sanction that is imposed or lifted here holds at once, before the log has it: :attr:`_sanctions` has what holds,
+    :attr:`_on_disk` what the log has. They may differ while a request is being written.
 
     A subject is a folded name, the fingerprint of a key, the digest of an invitation, or the ids of a room and a user
     with a colon between them.
@@ -64,22 +85,27 @@ class Moderation:
         rulings: those that the log held when it was opened.
         batcher: schedules the commit.
         clock: the time in milliseconds since 1970-01-01 UTC.
+        later: calls a function after a number of seconds.
     """
 
-    def __init__(self, log: Log, rulings: Iterable[Ruling], batcher: TickBatcher, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, log: Log, rulings: Iterable[Ruling], *, batcher: TickBatcher, clock: Callable[[], int], later: Later
+    ) -> None:
         self._log = log
         self._batcher = batcher
         self._clock = clock
-        self._sanctions: dict[tuple[str, str], Sanction] = {
-            (ruling.kind, ruling.subject): msgspec.json.decode(ruling.value or "", type=Sanction) for ruling in rulings
-        }
+        self._later = later
+        self._sanctions: dict[tuple[str, str], Sanction] = {}
+        for ruling in rulings:
+            _set(self._sanctions, (ruling.kind, ruling.subject), _sanction(ruling))
         self._on_disk = dict(self._sanctions)
-        self._newest: dict[tuple[str, str], object] = {}  # identifies the newest change that is being written
+        self._newest: dict[tuple[str, str], object] = {}  # the newest request of each that is being written
         self._by_kind: dict[str, dict[str, None]] = {}  # subjects
         self._by_room: dict[tuple[str, str], dict[str, None]] = {}  # subjects, by kind and the id of the room
         self._banned: dict[str, set[int]] = {}  # ids of rooms, by the id of the user whom they have banned
         for kind, about in self._sanctions:
             self._index(kind, about)
+        later(_FIRST_ROUND, self._lift_regularly)
 
     @property
     def mutes(self) -> bool:
@@ -93,11 +119,8 @@ class Moderation:
 
     def get(self, kind: Kind, subject: str) -> Sanction | None:
         """Return the sanction of that kind on a subject, unless it has ended."""
-        sanction = self._sanctions.get((kind, subject))
-        if sanction is not None and sanction.until is not None and sanction.until <= self._clock():
-            self.lift(kind, subject)
-            return None
-        return sanction
+        found = self._sanctions.get((kind, subject))
+        return None if found is None or found.over(self._clock()) else found
 
     def all(self, kind: Kind) -> dict[str, Sanction]:
         """Return all sanctions of a kind, by subject."""
@@ -127,7 +150,9 @@ class Moderation:
         reason: str = "",
         by: int = 0,
         keep: bool = False,
-        on_written: OnWritten = ignore,
+        news: News = NO_NEWS,
+        on_outcome: OnOutcome = ignore,
+        cause: Connection | None = None,
     ) -> None:
         """Impose a sanction, in place of any of that kind on the same subject.
 
@@ -137,44 +162,77 @@ class Moderation:
             kind: the kind of sanction.
             subject: see :class:`Moderation`.
             seconds: until it ends; None for never.
-            uses: see :class:`Sanction`.
-            reason: see :class:`Sanction`.
-            by: see :class:`Sanction`.
-            keep: see :class:`Sanction`.
-            on_written: called once it is on disk, or with the reason why it is not.
+            uses: see :class:`chatcli.store.sanction.Sanction`.
+            reason: likewise.
+            by: likewise.
+            keep: likewise.
+            news: the event in the room that it concerns.
+            on_outcome: called once it is on disk, or with the reason why it is not.
+            cause: the connection that has asked for it.
         """
         now = self._clock()
         until = None if seconds is None else now + int(seconds * 1000)
-        sanction = Sanction(at=now, until=until, uses=uses, reason=reason, by=by, keep=keep)
-        self._store(kind, subject, sanction, on_written)
+        imposed = Sanction(at=now, until=until, uses=uses, reason=reason, by=by, keep=keep)
+        self._store(Ruling(kind, subject, stored.encode(imposed), None, *news), imposed, on_outcome, cause)
 
-    def lift(self, kind: Kind, subject: str, *, on_written: OnWritten = ignore) -> None:
-        """Lift a sanction, if there is one."""
-        self._store(kind, subject, None, on_written)
+    def lift(
+        self,
+        kind: Kind,
+        subject: str,
+        *,
+        news: News = NO_NEWS,
+        on_outcome: OnOutcome = ignore,
+        cause: Connection | None = None,
+    ) -> None:
+        """Lift a sanction, if there is one; see :meth:`impose` for the other arguments."""
+        self._store(Ruling(kind, subject, None, None, *news), None, on_outcome, cause)
 
-    def lift_in(self, rooms: Iterable[int], kind: Kind) -> None:
-        """Lift all sanctions of a kind in the rooms with these ids."""
-        for room in rooms:
-            for key in tuple(self._by_room.get((kind, str(room)), ())):
-                self.lift(kind, key)
+    def lift_in(self, room: int, kind: Kind) -> None:
+        """Lift all sanctions of a kind in the room with that id."""
+        for about in tuple(self._by_room.get((kind, str(room)), ())):
+            self.lift(kind, about)
 
-    def _store(self, kind: Kind, subject: str, sanction: Sanction | None, on_written: OnWritten = ignore) -> None:
-        change = self._newest[kind, subject] = object()
+    def _lift_regularly(self) -> None:
+        self._later(_ROUND, self._lift_regularly)
+        slices.run(self._later, self.lift_all_ended())
 
-        def written(error: StoreError | None) -> None:
-            if error is None:
-                _set(self._on_disk, kind, subject, sanction)
-            if self._newest.get((kind, subject)) is change:  # otherwise a later change decides
-                del self._newest[kind, subject]
-                _set(self._sanctions, kind, subject, self._on_disk.get((kind, subject)))
-                self._index(kind, subject)
-            on_written(error)
+    def lift_all_ended(self) -> Iterator[None]:
+        """Delete the sanctions whose time is over from the disk, some at a time."""
+        for portion in slices.portions(tuple(self._sanctions.items()), _LIFTED_AT_ONCE):
+            now = self._clock()
+            for (kind, about), found in portion:
+                if found.over(now) and self._on_disk.get((kind, about)) == found:
+                    self._log.append_change(Ruling(kind, about, None, stored.encode(found)))
+            self._batcher.schedule()
+            yield
 
-        _set(self._sanctions, kind, subject, sanction)
-        self._index(kind, subject)
-        value = None if sanction is None else msgspec.json.encode(sanction).decode()
-        self._log.append_change(Ruling(kind, subject, value), written)
+    def _store(self, ruling: Ruling, imposed: Sanction | None, on_outcome: OnOutcome, cause: Connection | None) -> None:
+        key = ruling.kind, ruling.subject
+        change = self._newest[key] = object()
+
+        def finish(outcome: Outcome) -> None:
+            if self._newest.get(key) is change:  # otherwise a later change decides
+                del self._newest[key]
+                self._follow(key)
+            on_outcome(outcome)
+
+        _set(self._sanctions, key, imposed)
+        self._index(*key)
+        self._log.append_change(ruling, finish, cause)
         self._batcher.schedule()
+
+    def apply(self, ruling: Ruling) -> Sanction | None:
+        """Follow a decision that the log has, and return it; one that was made here since then stays in force."""
+        key = ruling.kind, ruling.subject
+        found = _sanction(ruling)
+        _set(self._on_disk, key, found)
+        if key not in self._newest:
+            self._follow(key)
+        return found
+
+    def _follow(self, key: tuple[str, str]) -> None:
+        _set(self._sanctions, key, self._on_disk.get(key))
+        self._index(*key)
 
     def _index(self, kind: str, about: str) -> None:
         """Update the indexes after a change, so that nothing has to search all sanctions."""
@@ -212,10 +270,10 @@ class Moderation:
         if sanction is not None:
             raise Refused(codes.MUTED, f"You may read here, but not write{details(sanction)}.")
 
-    def invite(self, uses: int, seconds: float, *, on_written: OnWritten = ignore) -> str:
+    def invite(self, uses: int, seconds: float, *, on_outcome: OnOutcome = ignore) -> str:
         """Return the code of a new invitation to the server."""
         code = new_code(CODE_SYLLABLES)
-        self.impose("invitation", digest(code), seconds=seconds, uses=uses, on_written=on_written)
+        self.impose("invitation", digest(code), seconds=seconds, uses=uses, on_outcome=on_outcome)
         return code
 
     def is_invitation(self, code: str) -> bool:
@@ -235,19 +293,18 @@ class Moderation:
         if not self.is_invitation(code):
             raise Refused(codes.BAD_CODE, "That invitation is wrong, used up or too old: ask for another one.")
 
-    def use_invitation(self, code: str) -> None:
-        """Use an invitation once.
 
-        Raises:
-            Refused: as :meth:`check_invitation`.
-        """
-        self.check_invitation(code)
-        about = digest(code)
-        sanction = self._sanctions["invitation", about]
-        if sanction.uses > 1:
-            self._store("invitation", about, msgspec.structs.replace(sanction, uses=sanction.uses - 1))
-        else:
-            self.lift("invitation", about)
+def _sanction(ruling: Ruling) -> Sanction | None:
+    """Return the sanction of a decision; None if it revokes one, or if it is damaged and does not hold."""
+    if ruling.value is None:
+        return None
+    try:
+        if ruling.kind.startswith("room_"):
+            ids_of(ruling.subject)
+        return stored.decode(ruling.value)
+    except (ValueError, TypeError):
+        logger.error("The log is damaged: a decision of the kind %s cannot be read, and does not hold.", ruling.kind)  # noqa: TRY400 (the trace says no more)
+        return None
 
 
 Group = TypeVar("Group")
@@ -263,11 +320,11 @@ def _update(groups: dict[Group, dict[str, None]], group: Group, about: str, *, e
         del groups[group]
 
 
-def _set(sanctions: dict[tuple[str, str], Sanction], kind: Kind, subject: str, sanction: Sanction | None) -> None:
+def _set(sanctions: dict[tuple[str, str], Sanction], key: tuple[str, str], sanction: Sanction | None) -> None:
     if sanction is None:
-        sanctions.pop((kind, subject), None)
+        sanctions.pop(key, None)
     else:
-        sanctions[kind, subject] = sanction
+        sanctions[key] = sanction
 
 
 def details(sanction: Sanction) -> str:

@@ -89,12 +89,23 @@ class Presence:
         """Return the users who are here."""
         return self._here.values()
 
+    def is_here(self, user: User) -> bool:
+        """Return whether a user is here."""
+        return user.id in self._here
+
+    def apply(self, seen: Seen) -> None:
+        """Follow the time at which a user was last connected, which the log has."""
+        user = self._users.get(seen.user)
+        if user is not None and not self.is_here(user):
+            user.since = max(user.since, seen.at)
+
     def join(self, user: User) -> None:
         """Record that a user is here, if that is new."""
-        if user.id in self._here:
+        if self.is_here(user):
             return
         self._prepare_change(user)
         self._here[user.id] = user
+        user.since = self._clock()
         for room in user.rooms:
             room.here.add(user)
         if user.contacts is None:
@@ -109,7 +120,7 @@ class Presence:
             since = user.contacts or {}
             user.contacts = dict.fromkeys([*(one for one in found if one is not None and one not in since), *since])
             _trim(user.contacts)
-            if user.id in self._here:
+            if self.is_here(user):
                 self._notify_contacts(user)
 
         self._log.read(ContactsQuery(user=user.id, limit=_MOST_CONTACTS), loaded)
@@ -121,7 +132,7 @@ class Presence:
 
     def leave(self, user: User) -> None:
         """Record that a user is gone, if they were here."""
-        if user.id not in self._here:
+        if not self.is_here(user):
             return
         self._prepare_change(user)
         self._changed[user].audience |= self.audience(user)
@@ -160,7 +171,7 @@ class Presence:
 
     def person(self, user: User) -> Person:
         """Return a user's state, and since when it is so."""
-        if user.id not in self._here:
+        if not self.is_here(user):
             return Person(user.name, user.since, "gone")
         idle = max(user.idle.values()) if user.idle and all(one in user.idle for one in user.joined) else 0
         if user.away is not None:
@@ -173,7 +184,7 @@ class Presence:
         for room in user.rooms:
             if len(room.here) <= SMALL_ROOM:
                 audience |= room.here
-        audience.update(contact for contact in user.contacts or () if contact.id in self._here)
+        audience.update(contact for contact in user.contacts or () if self.is_here(contact))
         audience.discard(user)
         return audience
 

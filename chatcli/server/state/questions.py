@@ -16,7 +16,8 @@ from chatcli.store.question_data import QuestionData
 
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, User
-    from chatcli.store.records import Entry, MessageRow, PriorAnswer
+    from chatcli.store.batch import Entry, PriorAnswer
+    from chatcli.store.records import MessageRow
 
 _MOST_AWAITED: Final = 100  # answers, by one connection
 _TIME_IS_OVER: Final = "That question's time is over."
@@ -139,8 +140,10 @@ class Questions:
             raise Refused(codes.NOT_OPEN, _TIME_IS_OVER)
         return QuestionData(answer=number)
 
-    def why_closed(self, sender: User, prior: PriorAnswer) -> str:
-        """Return a sentence about the answer that came first."""
+    def why_closed(self, sender: User, prior: PriorAnswer | None) -> str:
+        """Return a sentence about the answer that came first; if it is None, the time was over."""
+        if prior is None:
+            return _TIME_IS_OVER
         if not prior.sender:
             return "That question has been answered already."
         own = prior.sender == sender.id
@@ -207,6 +210,10 @@ class Questions:
         for question in tuple(self._awaited.get(session, ())):
             self.stop(session, question)
         self._awaited.pop(session, None)
+
+    def awaits(self, entry: Entry) -> bool:
+        """Return whether somebody waits for an answer to the question that a message is about."""
+        return entry.re in self._waiting
 
     def notify(self, entry: Entry, message: Message) -> None:
         """Send a message that was just committed to those who wait for it, if it is an answer."""

@@ -1,12 +1,13 @@
-"""How far a user has read each conversation, and how much of that others may know.
+"""How far a user has received their feed and read each conversation, and how much of that others may know.
 
 A user has one position for all conversations, and positions of their own for those that were read one by one. The
-public part of a position never goes back: what others have learnt cannot be taken back.
+public part of a position never goes back: what others have learnt cannot be taken back. Here a position is moved in
+memory and in the log; :mod:`chatcli.server.state.receipts` has others learn of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.store.records import ReadRecord
 
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
 
 _ALL: Final = 0  # stands for all conversations without a position of their own
 _MOST: Final = 2000  # conversations of one user with a position of their own
+
+
+class Positions(NamedTuple):
+    """How far a user has read one conversation.
+
+    Attributes:
+        read: the ``seq`` up to which they have read it.
+        public: the part of that which others may know about.
+        general: the ``seq`` up to which they have read all conversations without a position of their own.
+    """
+
+    read: int
+    public: int
+    general: int
 
 
 def restore(user: User, record: ReadRecord) -> None:
@@ -31,6 +46,20 @@ def read_up_to(user: User, of: int) -> int:
 def public_up_to(user: User, of: int) -> int:
     """Return the part of :func:`read_up_to` that others may know about."""
     return user.reads[of][1] if of in user.reads else user.public_read
+
+
+def positions(user: User, of: int) -> Positions:
+    """Return the positions of a user in a conversation, given by the id of the other user or the room."""
+    return Positions(read_up_to(user, of), public_up_to(user, of), user.read)
+
+
+def receive(log: Log, user: User, seq: int) -> bool:
+    """Move the position up to which a user has received their feed; return whether that is further than before."""
+    if seq <= user.received:
+        return False
+    user.received = seq
+    log.set_received(user.id, seq)
+    return True
 
 
 def move(log: Log, user: User, of: int, seq: int, *, public: bool, back: bool = False) -> bool:

@@ -1,4 +1,7 @@
-"""The positions of users that move, and the receipts that others get of them."""
+"""Has others learn of positions that have moved: the user's devices, senders, and those who watch a room.
+
+Whoever has moved a position announces it, see :mod:`chatcli.server.state.read_positions`.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Read, Receipt
 from chatcli.server.model import User
-from chatcli.server.security.prices import LISTED, NOTIFIED
 from chatcli.server.state import read_positions
-from chatcli.server.state.read_positions import public_up_to, read_up_to
+from chatcli.server.state.read_positions import public_up_to
 from chatcli.store.queries import HistoryQuery, PlacesQuery
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from chatcli.errors import ChatError
     from chatcli.server.model import Connection, Room
+    from chatcli.server.state.read_positions import Positions
     from chatcli.server.throttle import Throttle
     from chatcli.store.interface import Log
     from chatcli.store.queries import OnResult, Page
@@ -59,12 +62,12 @@ def receipt(user: User, room: Room, seen: int, received: int) -> Receipt:
 
 
 class Receipts:
-    """Moves the positions of users and sends receipts.
+    """Sends receipts, and positions to the devices of their users.
 
     A receipt never reveals more than the position within one's own messages, or within a room that one may read.
 
     Args:
-        log: stores the positions.
+        log: knows the places of messages.
         throttle: limits how often others get receipts of the same user.
     """
 
@@ -76,14 +79,9 @@ class Receipts:
 
     # Received
 
-    def received(self, session: Connection, user: User, seq: int) -> None:
-        """Record that a client has received the user's feed up to ``seq``."""
-        if seq <= user.received:
-            return
-        user.received = seq
-        self._log.set_received(user.id, seq)
-        if user.delivery_waiters is not None:
-            session.account.charge(self._send_deliveries(user, user.delivery_waiters) * NOTIFIED)
+    def announce_received(self, user: User) -> int:
+        """Send receipts of what a client of the user has received; return the number of connections that get one."""
+        return 0 if user.delivery_waiters is None else self._send_deliveries(user, user.delivery_waiters)
 
     def await_delivery(self, recipient: User, sender: User, oldest: int, newest: int) -> None:
         """Have a sender get receipts when a client of the recipient has received messages, given as those to read."""
@@ -117,55 +115,53 @@ class Receipts:
 
     # Read
 
-    def read(self, session: Connection, user: User, of: User | Room, seq: int, *, back: bool = False) -> None:
-        """Record that the user has read one conversation up to ``seq``; ``back`` makes the rest unread again."""
-        before, shown, general = read_up_to(user, of.id), public_up_to(user, of.id), user.read
-        public, count, is_new = session.shares_receipts, len(user.reads), of.id not in user.reads
-        if not read_positions.move(self._log, user, of.id, seq, public=public, back=back):
-            return
-        read = read_up_to(user, of.id)
-        if is_new and len(user.reads) <= count:  # there were too many single positions
-            session.account.charge(count * LISTED)
-        if read != before:
-            self._notify_devices(session, user, Read(read, of.name, back=read < before))
-        if user.read != general:
-            self._notify_devices(session, user, Read(user.read))
-        if public_up_to(user, of.id) != shown:
-            self._announce(session, user, of, shown)
+    def announce_read(self, user: User, of: User | Room, before: Positions, by: Connection | None = None) -> int:
+        """Have others learn how far the user has read one conversation now.
 
-    def read_all(self, session: Connection, user: User, seq: int) -> None:
-        """Record that the user has read all conversations up to ``seq``."""
-        shown = user.public_read
-        if user.reads:
-            session.account.charge(len(user.reads) * LISTED)
-        if read_positions.move_all(self._log, user, seq, public=session.shares_receipts):
-            self._notify_devices(session, user, Read(seq))
-        if user.public_read != shown:
-            self._last_sent.setdefault(user, shown)
-            sent = self._throttle.submit(user, user.public_read, lambda: self._send_all(user))
-            session.account.charge(sent * NOTIFIED)
+        Args:
+            user: the user.
+            of: the conversation: the other user, or the room.
+            before: the positions that the user's devices and others know of.
+            by: the device that knows already, if it is connected here.
 
-    def _notify_devices(self, session: Connection, user: User, frame: Read) -> None:
-        if len(user.feeds) < (2 if session.feed is not None else 1):
-            return
-        line = encode(frame)
-        others = [feed.connection for feed in user.feeds if feed.connection is not session]
-        for other in others:
-            if not frame.of or other.revision >= 1:  # one that knows no conversations would count all as read
-                other.send_droppable(line)
-        session.account.charge(len(others) * NOTIFIED)
+        Returns:
+            The number of connections that learn of it at once.
+        """
+        told, now = 0, read_positions.positions(user, of.id)
+        if now.read != before.read:
+            told += _notify_devices(user, Read(now.read, of.name, back=now.read < before.read), by)
+        if now.general != before.general:
+            told += _notify_devices(user, Read(now.general), by)
+        if now.public != before.public:
+            told += self._announce(user, of, before.public)
+        return told
 
-    # Seen
+    def announce_all_read(self, user: User, before: int, seq: int | None, by: Connection | None = None) -> int:
+        """Have others learn that the user has read all conversations up to a ``seq``.
 
-    def _announce(self, session: Connection, user: User, of: User | Room, before: int) -> None:
+        Args:
+            user: the user.
+            before: the general position that others know of.
+            seq: the ``seq``; None if the user had read all of that before, and only others are to learn of it now.
+            by: the device that knows already, if it is connected here.
+
+        Returns:
+            The number of connections that learn of it at once.
+        """
+        told = 0 if seq is None else _notify_devices(user, Read(seq), by)
+        if user.public_read != before:
+            self._last_sent.setdefault(user, before)
+            told += self._throttle.submit(user, user.public_read, lambda: self._send_all(user))
+        return told
+
+    def _announce(self, user: User, of: User | Room, before: int) -> int:
         """Send receipts of one conversation, now or when it is time, if others learn something from them."""
         if isinstance(of, User):
             if user.receipt_waiters is None or of not in user.receipt_waiters:
-                return
+                return 0
         elif not of.watchers or before >= of.newest:
-            return
-        sent = self._throttle.submit((user, of), public_up_to(user, of.id), lambda: self._send_of(user, of))
-        session.account.charge(sent * NOTIFIED)
+            return 0
+        return self._throttle.submit((user, of), public_up_to(user, of.id), lambda: self._send_of(user, of))
 
     def _send_of(self, user: User, of: User | Room) -> int:
         return self._send_to_sender(user, of) if isinstance(of, User) else self._send_to_watchers(user, of)
@@ -265,6 +261,17 @@ class Receipts:
         """Forget a connection that has ended."""
         for room in self._watched.pop(session, ()):
             room.watchers.discard(session)
+
+
+def _notify_devices(user: User, frame: Read, by: Connection | None) -> int:
+    """Send a position to the user's other devices; return their number."""
+    others = [feed.connection for feed in user.feeds if feed.connection is not by]
+    if others:
+        line = encode(frame)
+        for other in others:
+            if not frame.of or other.revision >= 1:  # one that knows no conversations would count all as read
+                other.send_droppable(line)
+    return len(others)
 
 
 def _readers(user: User, other: User) -> list[Connection]:

@@ -11,8 +11,9 @@ from chatcli.server.security.spoken_codes import new_code
 from chatcli.server.state.moderation import CODE_SYLLABLES, digest
 
 if TYPE_CHECKING:
-    from chatcli.server.state.moderation import Moderation, Sanction
-    from chatcli.store.records import OnWritten
+    from chatcli.server.state.moderation import Moderation
+    from chatcli.store.batch import OnOutcome
+    from chatcli.store.sanction import Sanction
 
 _KIND: Final = "recovery"
 
@@ -27,25 +28,20 @@ class Recoveries:
     def __init__(self, moderation: Moderation) -> None:
         self._moderation = moderation
 
-    def issue(self, name: str, seconds: float, *, keep: bool, on_written: OnWritten) -> str:
+    def issue(self, name: str, seconds: float, *, keep: bool, on_outcome: OnOutcome) -> str:
         """Return a new code for a name, in place of any earlier one.
 
         Args:
             name: the folded name.
             seconds: for which it is valid.
             keep: whether the keys of the name stay valid.
-            on_written: called once it is on disk, or with the reason why it is not.
+            on_outcome: called once it is on disk, or with the reason why it is not.
         """
         code = new_code(CODE_SYLLABLES)
-        self._moderation.impose(_KIND, name, seconds=seconds, reason=digest(code), keep=keep, on_written=on_written)
+        self._moderation.impose(_KIND, name, seconds=seconds, reason=digest(code), keep=keep, on_outcome=on_outcome)
         return code
 
     def find(self, name: str, code: str) -> Sanction | None:
         """Return the code of a folded name if it is the one that was typed, and still valid."""
         found = self._moderation.get(_KIND, name) if code else None
         return found if found is not None and found.reason == digest(code) else None
-
-    def use(self, name: str) -> None:
-        """Make the code of a folded name invalid, if it has one."""
-        if self._moderation.get(_KIND, name) is not None:
-            self._moderation.lift(_KIND, name)

@@ -56,6 +56,9 @@ class RoomEvents:
     ) -> int:
         """Send an event to the members of a room, and to the user whom it concerns.
 
+        That user's connections get each coming and going, at once: of what was said between two of them they have
+        nothing.
+
         Args:
             room: the room.
             event: the event; coming and going is sent in small rooms only.
@@ -70,12 +73,17 @@ class RoomEvents:
 
         def send() -> int:
             feeds = {} if event in ("joined", "left") and len(room.here) > SMALL_ROOM else dict(room.feeds)
-            if user is not None:
+            if at_once:
+                feeds = {feed: None for feed in feeds if feed.user is not user}
+            elif user is not None:
                 feeds.update(dict.fromkeys(user.feeds))
             return _send([feed for feed in feeds if feed.connection is not besides], happened)
 
         happened = Happened(room.name, event, user.name if user else "", by.name if by else "", text)
-        return self._throttle.submit((room, user, _GROUPS[event]), happened, send)
+        at_once = user is not None and _GROUPS[event] == "member"
+        own = () if user is None or not at_once else user.feeds
+        sent = _send([feed for feed in own if feed.connection is not besides], happened)
+        return sent + self._throttle.submit((room, user, _GROUPS[event]), happened, send)
 
     def notify(self, room: Room, event: Happening, user: User, *, by: User | None = None, text: str = "") -> int:
         """Send an event to the user whom it concerns, and nobody else; return the number of connections, as above."""

@@ -30,7 +30,7 @@ class RoomPermissions:
 
     def may_see(self, room: Room, user: User) -> bool:
         """Return whether a user may know of a room."""
-        if room.pending or not room.members:
+        if not room.members:
             return False
         return room.kind != "private" or user in room.members or self._invitations.holds(room, user)
 
@@ -90,8 +90,7 @@ class RoomPermissions:
             Refused: the user is banned, or the room is private and the user has no invitation.
         """
         self.check_read(room, user)
-        in_use = room.members or room.pending
-        if room.kind == "private" and in_use:
+        if room.kind == "private" and room.members:
             if self._invitations.holds(room, user) or self._moderation.is_operator(user):
                 return
             text = f"{room.name} is private: ask one of its owners to invite you, or choose another name."
@@ -120,11 +119,11 @@ class RoomPermissions:
             raise Refused(codes.ROOM_EXISTS, text)
 
     @staticmethod
-    def check_count(user: User) -> None:
-        """Raise unless the user may become a member of one more room.
+    def check_count(user: User, more: int = 1) -> None:
+        """Raise unless the user may become a member of a number of further rooms.
 
         Raises:
             Refused: the user is a member of too many.
         """
-        if len(user.rooms) + user.entering >= MAX_ROOMS:
+        if more and len(user.rooms) + more > MAX_ROOMS:
             raise Refused(codes.TOO_MANY, f"You belong to {MAX_ROOMS} rooms: leave one first.")

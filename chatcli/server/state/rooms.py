@@ -8,7 +8,7 @@ from typing import Final
 
 from chatcli.errors import InputError, Refused, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Message, RoomInfo, RoomKind
+from chatcli.protocol.frames import Message, RoomInfo
 from chatcli.protocol.values.lookalikes import look_of
 from chatcli.protocol.values.names import Name, check_room_name
 from chatcli.protocol.values.text import printable_line
@@ -62,29 +62,15 @@ class Rooms:
         self._by_look: dict[str, Room] = {}
         self._by_spelling: dict[str, Room] = {}
         for record in records:
-            self._add(Room(record, pending=False))
-        self._next_id = min(self._by_id, default=0) - 1
+            self.add(record)
 
-    def _add(self, room: Room) -> None:
+    def add(self, record: RoomRecord) -> None:
+        """Add a room that the log has, which has no members yet."""
+        room = Room(record)
         self._by_id[room.id] = room
         self._by_key[room.key] = room
-        self._by_look.setdefault(look_of(room.name), room)
+        self._by_look.setdefault(room.look, room)
         self._open = None
-
-    def create(self, name: Name, kind: RoomKind, created: int) -> Room:
-        """Return a new room without members, which has yet to be written."""
-        record = RoomRecord(id=self._next_id, name=name.text, key=name.key, kind=kind, topic="", created=created)
-        room = Room(record, pending=True)
-        self._next_id -= 1
-        self._add(room)
-        return room
-
-    def remove(self, room: Room) -> None:
-        """Forget a room that could not be written."""
-        del self._by_id[room.id], self._by_key[room.key]
-        self._open = None
-        if self._by_look.get(look_of(room.name)) is room:
-            del self._by_look[look_of(room.name)]
 
     def update_list(self, room: Room) -> None:
         """Add a room to the list that everyone gets, or remove it: to be called when members come or go."""
@@ -106,13 +92,17 @@ class Rooms:
         """Return the room with that id."""
         return self._by_id.get(identity)
 
+    def by_key(self, key: str) -> Room | None:
+        """Return the room with that folded name."""
+        return self._by_key.get(key)
+
     def name_of(self, identity: int) -> str:
         """Return the name of the room with that id, or a stand-in if it is missing from a damaged log."""
         room = self._by_id.get(identity)
         return room.name if room is not None else "#?"
 
     def by_name(self, name: Name) -> Room | None:
-        """Return the room of that name, also if it is not on disk yet.
+        """Return the room of that name.
 
         Raises:
             Refused: there is no such room, and another one looks like it.
@@ -146,9 +136,8 @@ class Rooms:
         return room if room is not None and self._permissions.may_see(room, user) else None
 
     def find_hidden(self, spelling: str) -> Room | None:
-        """Return the room of that name, whoever may know of it, if it is on disk."""
-        room = self._by_spelled_name(spelling)
-        return room if room is not None and not room.pending else None
+        """Return the room of that name, whoever may know of it."""
+        return self._by_spelled_name(spelling)
 
     def find_invited(self, user: User, spelling: str) -> Room | None:
         """Return the room of that name if the user is invited to it and is not a member."""
@@ -167,7 +156,7 @@ class Rooms:
             room = self._by_key.get(check_room_name(spelling).key)
         except InputError as error:
             raise UnknownRecipient(codes.UNKNOWN_ROOM, f"There is no such room: {error}", []) from None
-        if room is None or room.pending or not room.members:
+        if room is None or not room.members:
             raise self._unknown(user, spelling)
         if len(self._by_spelling) >= _SPELLINGS:
             self._by_spelling.clear()

@@ -6,19 +6,16 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from chatcli.errors import InputError, StoreError
+from chatcli.errors import InputError
 from chatcli.protocol.values.lookalikes import look_of
 from chatcli.protocol.values.names import Name, check_name
 from chatcli.server.model import User
 from chatcli.server.state import read_positions
-from chatcli.store.records import KeyRecord, ReadRecord, UserRecord
+from chatcli.store.records import RELEASED, KeyRecord, ReadRecord, UserRecord
 
 _SPELLINGS: Final = 100_000  # cached, so that a name is not folded anew for each message
 _HINTS: Final = 3
 _CANDIDATES: Final = 1000  # names compared with a misspelt one, twice: half a millisecond
-
-
-RELEASED: Final = "\0"  # begins the keys of users whose name was released; no name can have such a key
 
 
 class Users:
@@ -31,26 +28,32 @@ class Users:
         self._by_look: dict[str, User] = {}  # only of those whose look differs from their key
         self._released: dict[str, User] = {}  # by the name as it is written
         for record in records:
-            self._add(User(record, pending=False))
+            self.add(record)
         for key in keys:
-            owner = self._by_id.get(key.user)
-            if owner is not None:  # otherwise the log is damaged
-                owner.keys[key.key] = key
+            self.add_key(key)
         for read in reads:
             reader = self._by_id.get(read.user)
             if reader is not None:
                 read_positions.restore(reader, read)
-        self._next_id = max(self._by_id, default=0) + 1
 
-    def _add(self, user: User) -> None:
+    def add(self, record: UserRecord) -> User:
+        """Add a user whom the log has, and return them."""
+        user = User(record)
         self._by_id[user.id] = user
         self._by_key[user.key] = user
         if user.key.startswith(RELEASED):
             self._released[user.name] = user
-            return
-        look = look_of(user.name)
-        if look != user.key:
-            self._by_look.setdefault(look, user)
+        elif user.look != user.key:
+            self._by_look.setdefault(user.look, user)
+        else:
+            user.look = user.key  # one string for both, as nearly all have
+        return user
+
+    def add_key(self, key: KeyRecord) -> None:
+        """Add a key that the log has to its user, who is missing only if the log is damaged."""
+        owner = self._by_id.get(key.user)
+        if owner is not None:
+            owner.keys[key.key] = key
 
     def get(self, identity: int) -> User | None:
         """Return the user with that id."""
@@ -71,7 +74,7 @@ class Users:
         return list(self._by_id.values())
 
     def by_key(self, key: str) -> User | None:
-        """Return the user with that folded name, also if the name is not on disk yet."""
+        """Return the user with that folded name."""
         return self._by_key.get(key)
 
     def lookalike(self, name: Name) -> User | None:
@@ -83,14 +86,14 @@ class Users:
         return None
 
     def find(self, spelling: str) -> User | None:
-        """Return the user of that name, in any spelling, if the name is on disk."""
+        """Return the user of that name, in any spelling."""
         user = self._by_spelling.get(spelling)
         if user is None:
             try:
                 user = self._by_key.get(check_name(spelling).key)
             except InputError:
                 return None
-            if user is None or user.pending:
+            if user is None:
                 return None
             if len(self._by_spelling) >= _SPELLINGS:
                 self._by_spelling.clear()
@@ -101,43 +104,18 @@ class Users:
         """Return the user whose name was released and has since been written exactly like this."""
         return self._released.get(spelling)
 
-    def create(self, name: Name, created: int, head: int) -> tuple[User, UserRecord]:
-        """Return a new user, and the record to be written. Others find the user after :meth:`settle`."""
-        record = UserRecord(
-            id=self._next_id,
-            name=name.text,
-            key=name.key,
-            created=created,
-            received=head,
-            read=head,
-            public_read=head,
-        )
-        self._next_id += 1
-        user = User(record, pending=True)
-        self._add(user)
-        return user, record
-
     def rename(self, user: User, name: str, key: str) -> None:
-        """Give a user another name; the one before becomes free."""
+        """Give a user the name that one gets whose name is released, which becomes free."""
         del self._by_key[user.key]
         self._forget_look(user)
         self._by_spelling.clear()
-        user.name, user.key = name, key
+        user.name, user.key, user.look = name, key, ""
         self._by_key[key] = user
-        if key.startswith(RELEASED):
-            self._released[name] = user
-
-    def settle(self, user: User, error: StoreError | None) -> None:
-        """Record that a new name is on disk, or remove the user because it could not be written."""
-        user.pending = False
-        if error is not None:
-            del self._by_id[user.id], self._by_key[user.key]
-            self._forget_look(user)
+        self._released[name] = user
 
     def _forget_look(self, user: User) -> None:
-        look = look_of(user.name)
-        if self._by_look.get(look) is user:
-            del self._by_look[look]
+        if self._by_look.get(user.look) is user:
+            del self._by_look[user.look]
 
     def suggestions(self, spelling: str, here: Iterable[User]) -> list[str]:
         """Return names that are close to ``spelling``, the closest first: of users who are here, and of the newest."""

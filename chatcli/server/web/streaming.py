@@ -15,13 +15,14 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import server_frames
 from chatcli.protocol.values.names import is_room
+from chatcli.server.arrival import resumption
 from chatcli.server.connection.flow_control import Pause
 from chatcli.server.handlers import tokens
 from chatcli.server.model import Room
-from chatcli.server.state.users import RELEASED
 from chatcli.server.web.session import open_on
 from chatcli.server.web.visit import check_allowance
 from chatcli.store.queries import HistoryQuery, Page
+from chatcli.store.records import RELEASED
 
 if TYPE_CHECKING:
     from chatcli.gateway.web.heads import Head
@@ -150,7 +151,7 @@ class Stream:
             self._read_newest(session, hello, user, query.newest)
             return
         since = query.since or Position(log.head if query.follow else 0)
-        if since.epoch and log.shared(since.epoch) is None:
+        if not resumption.knows(log, since.epoch):
             text = (
                 f"This server has another log than the one that {since} is a place in. Say where to go on: since=0 for "
                 "everything, or no position for what is said from now on."

@@ -16,7 +16,7 @@ from chatcli.store.archive import format as archive
 from chatcli.store.archive.validation import Checked, Message, Room, User, WrongLine
 from chatcli.store.epochs import begin_epoch
 from chatcli.store.question_data import QuestionData, decode, encode
-from chatcli.store.records import RoomRecord
+from chatcli.store.records import RELEASED, RoomRecord
 from chatcli.store.sqlite.conversations import ensure_conversation, find_conversation, write_room
 from chatcli.store.sqlite.load import read_head
 from chatcli.store.sqlite.name_changes import write_released
@@ -135,8 +135,8 @@ class _Named:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        rows = connection.execute(f"SELECT name FROM {self.table} WHERE key NOT GLOB ?", ("\0*",))  # noqa: S608 (one of two)
-        self._looks = {look_of(name): name for (name,) in rows}
+        rows = connection.execute(f"SELECT look, name FROM {self.table} WHERE look IS NOT NULL")  # noqa: S608 (one of two)
+        self._looks: dict[str, str] = dict(rows.fetchall())
         self._known: dict[str, _Known] = {}
 
     def __contains__(self, label: str) -> bool:
@@ -184,9 +184,10 @@ class _Users(_Named):
             if self._looks:  # the first archive of a log has the names that its own server accepted
                 check_new_name(name)
         (identity,) = execute("SELECT coalesce(max(id), 0) + 1 FROM users").fetchone()
+        look = None if line.released else look_of(name.text)
         execute(
-            "INSERT INTO users (id, name, key, created, cursor, shown, seen) VALUES (?, ?, ?, ?, 0, 0, ?)",
-            (identity, name.text, name.key or f"\0{identity}", line.created, line.seen),
+            "INSERT INTO users (id, name, key, look, created, cursor, shown, seen) VALUES (?, ?, ?, ?, ?, 0, 0, ?)",
+            (identity, name.text, name.key or f"{RELEASED}{identity}", look, line.created, line.seen),
         )
         if (former := name_before_release(name.text)) is not None:
             write_released(self._connection, identity, check_name(former).key)
@@ -220,7 +221,13 @@ class _Rooms(_Named):
         (identity,) = self._connection.execute(lowest).fetchone()
         name = line.name
         room = RoomRecord(
-            id=identity, name=name.text, key=name.key, kind=line.kind, topic=line.topic, created=line.created
+            id=identity,
+            name=name.text,
+            key=name.key,
+            look=look_of(name.text),
+            kind=line.kind,
+            topic=line.topic,
+            created=line.created,
         )
         write_room(self._connection, room)
         return _Known(identity, new=True)

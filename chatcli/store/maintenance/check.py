@@ -49,7 +49,8 @@ _RULES: Final = (
         "tokens have the length of digests, and places that exist",
         """
         SELECT hex(substr(digest, 1, 6)), length(digest) FROM tokens
-        WHERE length(digest) <> 32 OR scope NOT IN ('send', 'read', 'all', 'metrics') OR (places IS NOT NULL AND (
+        WHERE length(digest) <> 32 OR scope NOT IN ('send', 'read', 'all', 'metrics', 'recover')
+        OR (places IS NOT NULL AND (
             NOT json_valid(places) OR EXISTS (
                 SELECT 1 FROM json_each(iif(json_valid(places), places, '[]'))
                 WHERE value NOT IN (SELECT id FROM users) AND value NOT IN (SELECT id FROM rooms))))

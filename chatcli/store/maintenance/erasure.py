@@ -1,4 +1,4 @@
-"""Deletes messages from the log, and then erases what its files still hold of them."""
+"""Erases what the log's files still hold of messages that were deleted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chatcli.store.maintenance.free_pages import Pages
 from chatcli.store.maintenance.page_format import Damaged, Page
 from chatcli.store.sqlite.connection import checkpoint, transaction
 from chatcli.store.sqlite.damage import tolerating_damage
-from chatcli.store.sqlite.deleted import Deleted
-from chatcli.store.sqlite.load import read_mark
+from chatcli.store.sqlite.load import read_mark, set_mark
+from chatcli.store.writing.pruning import CLEAN, UNCLEAN
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +25,12 @@ _RETRY_FAILED: Final = 60.0  # seconds
 _SLICE: Final = 0.03  # seconds for which senders may have to wait
 _AROUND: Final = 8  # pages on each side of a deleted row: SQLite moves rows between three pages at a time
 
-_PRUNED: Final = "UPDATE marks SET seq = max(seq, ?) WHERE name = 'pruned'"
-_REMOVED: Final = "INSERT INTO marks VALUES ('removed', ?) ON CONFLICT DO UPDATE SET seq = seq + excluded.seq"
-_MARK: Final = "INSERT INTO marks VALUES ('clean', ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
-_CLEAN: Final = 1
-_UNCLEAN: Final = 2  # something was deleted since; without a mark, the file was never cleaned
 _ROOT: Final = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'messages'"
 _NEXT: Final = "SELECT min(seq) FROM messages WHERE seq > ?"
 
 
 class Eraser:
-    """Deletes messages, and cleans the log's files after a while.
+    """Cleans the log's files a while after messages were deleted.
 
     Deleted text remains in the WAL, and in unused places of the database; so the WAL is emptied, and those places are
     overwritten. The deletion itself records in the log that this is still to be done.
@@ -46,7 +41,6 @@ class Eraser:
         connection: the writer's, with ``secure_delete`` on.
         path: the log.
         pages: the pages of the same file.
-        deleted: records the ids of deleted messages.
         on_erased: called with the seqs of deleted messages.
     """
 
@@ -55,22 +49,19 @@ class Eraser:
         connection: sqlite3.Connection,
         path: Path,
         pages: Pages,
-        *,
-        deleted: Deleted,
         on_erased: Callable[[Collection[int]], None],
     ) -> None:
         self._connection = connection
-        self._deleted = deleted
         self._on_erased = on_erased
         self._path = path
         self._pages = pages
         self._erased_since: list[int] = []  # rows that were deleted since the last cleaning started
         self._places: list[int] = []  # where to clean, in descending order
         mark = read_mark(connection, "clean")
-        self._everywhere = mark != _CLEAN
+        self._everywhere = mark != CLEAN
         self._reached = 0  # all is clean up to this row
         self._reached_free = 0  # and up to this free page: those that SQLite frees now are clean
-        self._copies = mark == _UNCLEAN  # those made before upgrades may hold deleted messages
+        self._copies = mark == UNCLEAN  # those made before upgrades may hold deleted messages
         # An earlier run may have left anything in the WAL.
         self._due: float | None = time.monotonic()
 
@@ -80,19 +71,7 @@ class Eraser:
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
     def erase(self, seqs: Collection[int]) -> None:
-        """Delete messages; the files hold nothing of them once they have been cleaned.
-
-        Raises:
-            sqlite3.Error: nothing was deleted.
-        """
-        rows = [(seq,) for seq in seqs]
-        with transaction(self._connection):
-            self._deleted.record(seqs)
-            self._connection.executemany("DELETE FROM messages WHERE seq = ?", rows)
-            self._connection.executemany("DELETE FROM answers WHERE question = ?", rows)
-            self._connection.execute(_PRUNED, (max(seqs),))
-            self._connection.execute(_REMOVED, (len(rows),))
-            self._connection.execute(_MARK, (_UNCLEAN,))
+        """Have the files hold nothing of messages, which were deleted just before, once they have been cleaned."""
         self._copies = True
         self._erased_since += seqs
         if self._due is None:
@@ -157,7 +136,7 @@ class Eraser:
             done = self._overwrite_places(root, end) and self._overwrite_everything(root, end)
             self._pages.sync()
             if done and not self._pages.damaged:
-                self._connection.execute(_MARK, (_CLEAN,))
+                set_mark(self._connection, "clean", CLEAN)
         self._connection.execute("PRAGMA shrink_memory")  # or SQLite would write its copies of these pages again
         if done:
             self._due = None

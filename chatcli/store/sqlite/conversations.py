@@ -14,11 +14,7 @@ _FIND: Final = "SELECT id FROM conversations WHERE low = ? AND high = ?"
 _NEXT_ID: Final = "SELECT max(coalesce(max(id), 0), 0) + 1 FROM conversations"
 _ADD: Final = "INSERT INTO conversations (id, low, high) VALUES (?, ?, ?)"
 _ADD_MEMBER: Final = "INSERT INTO members (user, conversation) VALUES (?, ?)"
-_ADD_ROOM: Final = """
-INSERT INTO rooms (id, name, key, kind, topic, created) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, key = excluded.key, kind = excluded.kind,
-                               topic = excluded.topic, created = excluded.created
-"""
+_ADD_ROOM: Final = "INSERT INTO rooms (id, name, key, look, kind, topic, created) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 def find_conversation(connection: sqlite3.Connection, one: int, other: int) -> int | None:
@@ -34,11 +30,12 @@ def ensure_conversation(connection: sqlite3.Connection, one: int, other: int) ->
         return found
     (identity,) = connection.execute(_NEXT_ID).fetchone()
     connection.execute(_ADD, (identity, min(one, other), max(one, other)))
-    connection.executemany(_ADD_MEMBER, [(user, identity) for user in {one, other}])
+    # In an order of their own: that of a set is Python's, and the rows would differ from one version to another.
+    connection.executemany(_ADD_MEMBER, [(user, identity) for user in sorted({one, other})])
     return int(identity)
 
 
 def write_room(connection: sqlite3.Connection, room: RoomRecord) -> None:
-    """Add a room with its conversation, or replace the room with that id."""
-    connection.execute("INSERT INTO conversations (id) VALUES (?) ON CONFLICT DO NOTHING", (room.id,))
+    """Add a room with its conversation."""
+    connection.execute("INSERT INTO conversations (id) VALUES (?)", (room.id,))
     connection.execute(_ADD_ROOM, astuple(room))

@@ -20,6 +20,14 @@ _READS: Final = """
 SELECT user, CASE WHEN conversation < 0 THEN conversation WHEN low = user THEN high ELSE low END, seq, shown
 FROM reads JOIN conversations ON conversations.id = reads.conversation
 """
+# One statement, since it is executed for every batch.
+_HEAD: Final = """
+SELECT max(
+    coalesce((SELECT max(seq) FROM messages), 0),
+    coalesce((SELECT max(seq) FROM name_changes), 0),
+    coalesce((SELECT seq FROM marks WHERE name = 'pruned'), 0)
+)
+"""
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -38,19 +46,20 @@ def read_state(connection: sqlite3.Connection) -> State:
 
 def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
     """Read all users, by id."""
-    rows = connection.execute("SELECT id, name, key, created, cursor, read, shown, seen FROM users ORDER BY id")
+    rows = connection.execute("SELECT id, name, key, look, created, cursor, read, shown, seen FROM users ORDER BY id")
     return [
         UserRecord(
             id=identity,
             name=name,
             key=key,
+            look=look or "",
             created=created,
             received=received,
             read=read,
             public_read=public_read,
             seen=seen,
         )
-        for identity, name, key, created, received, read, public_read, seen in rows
+        for identity, name, key, look, created, received, read, public_read, seen in rows
     ]
 
 
@@ -113,10 +122,10 @@ def read_rulings(connection: sqlite3.Connection) -> list[Ruling]:
 
 def read_rooms(connection: sqlite3.Connection) -> list[RoomRecord]:
     """Read all rooms, oldest first."""
-    rows = connection.execute("SELECT id, name, key, kind, topic, created FROM rooms ORDER BY id DESC")
+    rows = connection.execute("SELECT id, name, key, look, kind, topic, created FROM rooms ORDER BY id DESC")
     return [
-        RoomRecord(id=identity, name=name, key=key, kind=kind, topic=topic, created=created)
-        for identity, name, key, kind, topic, created in rows
+        RoomRecord(id=identity, name=name, key=key, look=look or "", kind=kind, topic=topic, created=created)
+        for identity, name, key, look, kind, topic, created in rows
     ]
 
 
@@ -131,9 +140,8 @@ def read_members(connection: sqlite3.Connection) -> list[MemberRecord]:
 
 def read_head(connection: sqlite3.Connection) -> int:
     """Read the newest ``seq`` that was ever used, 0 if none was; its message may have been pruned."""
-    (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
-    (changed,) = connection.execute("SELECT coalesce(max(seq), 0) FROM name_changes").fetchone()
-    return max(int(newest), int(changed), read_mark(connection, "pruned"))
+    (newest,) = connection.execute(_HEAD).fetchone()
+    return int(newest)
 
 
 def read_mark(connection: sqlite3.Connection, name: str) -> int:
@@ -143,3 +151,15 @@ def read_mark(connection: sqlite3.Connection, name: str) -> int:
     """
     row = connection.execute("SELECT seq FROM marks WHERE name = ?", (name,)).fetchone()
     return int(row[0]) if row else 0
+
+
+def set_mark(connection: sqlite3.Connection, name: str, value: int) -> None:
+    """Set a number that the log keeps."""
+    connection.execute("INSERT INTO marks VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq", (name, value))
+
+
+def read_last_ids(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Read the highest id of a user and the lowest of a room, 0 for none."""
+    (user,) = connection.execute("SELECT coalesce(max(id), 0) FROM users").fetchone()
+    (room,) = connection.execute("SELECT coalesce(min(id), 0) FROM conversations").fetchone()
+    return int(user), min(int(room), 0)

@@ -28,6 +28,7 @@ DELETE FROM name_changes WHERE key = :key AND user = :user AND what = 'key' AND 
     ORDER BY seq DESC LIMIT 1 OFFSET :most
 )
 """
+_RELEASED: Final = "SELECT 1 FROM name_changes WHERE key = ? AND what = 'released' LIMIT 1"
 _PARTNERS: Final = """
 SELECT DISTINCT CASE conversations.low WHEN owners.user THEN conversations.high ELSE conversations.low END
 FROM (SELECT DISTINCT user FROM name_changes WHERE key = ?) AS owners
@@ -130,6 +131,11 @@ def write_change(connection: sqlite3.Connection, record: NameChangeRecord) -> No
         bounds = {"key": record.key, "seq": record.seq}
         concerned.update(user for (user,) in connection.execute(_ROOM_MATES, bounds))
     record.partners = sorted(concerned - {record.user})
+
+
+def was_released(connection: sqlite3.Connection, key: str) -> bool:
+    """Return whether a folded name was ever released."""
+    return connection.execute(_RELEASED, (key,)).fetchone() is not None
 
 
 def write_released(connection: sqlite3.Connection, user: int, key: str) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 from typing import Final
 
 from chatcli.errors import StoreError
+from chatcli.protocol.values.lookalikes import look_of
 
 APPLICATION_ID: Final = 0x63686174  # "chat": distinguishes a log from other SQLite databases
 
@@ -179,10 +180,23 @@ CREATE TABLE tokens (
 #: How a user recognizes a key.
 _DEVICES: Final = "ALTER TABLE keys ADD COLUMN device TEXT NOT NULL DEFAULT '';"
 
+# The skeleton of each name, to refuse new ones that look like it. Older logs may have names that look alike; those that
+# were released have none. The writer looks for owners and heirs of rooms, the longest members first, and for tokens.
+_LOOKS: Final = """
+ALTER TABLE users ADD COLUMN look TEXT;
+ALTER TABLE rooms ADD COLUMN look TEXT;
+UPDATE users SET look = look_of(name) WHERE key >= char(1);
+UPDATE rooms SET look = look_of(name);
+CREATE INDEX users_by_look ON users (look);
+CREATE INDEX rooms_by_look ON rooms (look);
+CREATE INDEX members_of_rooms ON members (conversation, owner DESC) WHERE conversation < 0 AND until IS NULL;
+CREATE INDEX tokens_of_users ON tokens (user, key);
+"""
+
 _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
 
 #: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS, _TOKENS, _DEVICES)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS, _TOKENS, _DEVICES, _LOOKS)
 
 
 def check(connection: sqlite3.Connection) -> int:
@@ -211,6 +225,7 @@ def migrate(connection: sqlite3.Connection) -> None:
         sqlite3.Error: the file cannot be read or written.
     """
     version = check(connection)
+    connection.create_function("look_of", 1, look_of, deterministic=True)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(
             f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {script}"

@@ -10,7 +10,9 @@ from chatcli.protocol.values.names import MAX_NAME, check_name
 from chatcli.server.handlers import free_names
 from chatcli.server.handlers.free_names import next_free_name
 from chatcli.server.limits import Limits
-from chatcli.store.records import ignore
+from chatcli.store.batch import ignore
+from chatcli.store.records import UserRecord
+from tests.admin import does
 from tests.support import ThreadServer, key_of
 
 
@@ -79,7 +81,7 @@ def test_names_about_which_something_is_decided(server: ThreadServer) -> None:
     def decide() -> None:
         for number, kind in ((2, "ban"), (3, "mute"), (4, "operator")):
             server.hub.moderation.impose(kind, f"bob-{number}")  # type: ignore[arg-type]  # literals
-        server.hub.recoveries.issue("bob-5", 60, keep=False, on_written=ignore)
+        server.hub.recoveries.issue("bob-5", 60, keep=False, on_outcome=ignore)
         server.hub.names._freed.add("bob-7")
 
     server.run(decide)
@@ -88,15 +90,13 @@ def test_names_about_which_something_is_decided(server: ThreadServer) -> None:
 
 def test_a_name_for_programs(server: ThreadServer) -> None:
     """It is taken, too."""
-    server.run(lambda: server.hub.moderation.impose("service", "grafana"))
-    server.run(lambda: server.hub.users.create(check_name("grafana"), 0, 0))
-    server.run(lambda: server.hub.users.settle(server.hub.users.by_key("grafana"), None))  # type: ignore[arg-type]
+    does(server.data, "token", to="grafana", scope="send")
     assert refused(server, "grafana") == ["grafana-2"]
 
 
 def test_no_name_of_an_operator(server: ThreadServer) -> None:
     """Nobody new may have one with a number, either."""
-    code = server.run(lambda: server.hub.recoveries.issue("admin", 60, keep=False, on_written=ignore))
+    code = server.run(lambda: server.hub.recoveries.issue("admin", 60, keep=False, on_outcome=ignore))
     with server.connect() as owner:
         owner.greets("admin", purpose="send", link=code)
         owner.hears("welcome")
@@ -130,7 +130,8 @@ def test_many_taken_names(server: ThreadServer) -> None:
 
     def fill() -> None:
         for number in range(2, 900):
-            server.hub.users.create(check_name(f"{stem}-{number}"), 0, 0)
+            name = f"{stem}-{number}"
+            server.hub.users.add(UserRecord(id=number, name=name, key=name, look=name, created=0, received=0))
 
     server.run(fill)
     assert server.run(lambda: next_free_name(server.hub, check_name(stem))) == f"{stem}-900"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chatcli.server.state.presence_watches import WATCHED
+from chatcli.store.batch import ignore
 from chatcli.store.queries import OnResult, Unread, UnreadQuery
 from tests.support import Caller, Frame, ThreadServer, eventually, known
 
@@ -353,7 +354,7 @@ def test_release_is_announced_in_rooms(server: ThreadServer, alice: Caller, bob:
     for caller in (alice, bob):
         caller.enters("#ops")
     bob.hang_up()
-    server.run(lambda: server.hub.rename(known(server, "bob"), "gone", lambda _error: None))
+    server.run(lambda: server.hub.release(known(server, "bob"), "operator", ignore))
     hears_of(alice, "gone", "bob")
 
 

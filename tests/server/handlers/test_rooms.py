@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.model import User
+from chatcli.store.batch import ignore
 from chatcli.store.records import UserRecord
 from tests.support import Caller, Frame, ThreadServer, eventually, feed, known, new_id, session_of, waiting_frames
 
@@ -351,7 +352,7 @@ def test_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) ->
         alice.enters("#ops")
     with server.joined("bob") as bob:
         bob.enters("#ops")
-        server.run(lambda: server.hub.rename(known(server, "alice"), "gone", lambda _error: None))
+        server.run(lambda: server.hub.release(known(server, "alice"), "operator", ignore))
         eventually(lambda: bob.asks("rooms")["rooms"][0]["members"] == 1)
         assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
 
@@ -389,6 +390,25 @@ def test_two_create_a_room_at_once(server: ThreadServer) -> None:
         at_once(server, ("alice", join), ("bob", join))
         assert alice.hears("room")["room"]["owners"] == ["alice"]
         bob.hears("error", code="not_invited")
+
+
+def test_lookalikes_at_once(server: ThreadServer) -> None:
+    """The log decides between them, and the other is told why there is no such room."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        at_once(
+            server, ("alice", b'{"t":"join","room":"#modem","n":9}'), ("bob", b'{"t":"join","room":"#modern","n":9}')
+        )
+        assert alice.hears("room")["room"]["owners"] == ["alice"]
+        assert "looks like it" in bob.hears("error", n=9, code="bad_name")["text"]
+        assert [room["name"] for room in bob.asks("rooms")["rooms"]] == ["#modem"]
+
+
+def test_room_that_cannot_be_stored(server: ThreadServer) -> None:
+    """It is refused, and asked for once."""
+    with server.joined("alice") as alice:
+        server.run(lambda: setattr(server.hub.log, "_last_room", 1))  # no room has such an id
+        assert alice.asks("join", room="#ops")["code"] == "invalid"
+        assert alice.enters("#ops")["room"]["owners"] == ["alice"]
 
 
 @pytest.mark.usefixtures("brisk")
@@ -568,10 +588,10 @@ def test_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller
     def fill() -> None:
         room = known(server, "alice").rooms[0]
         records = [
-            UserRecord(id=1000 + number, name=f"u{number}", key=f"u{number}", created=1, received=0)
+            UserRecord(id=1000 + number, name=f"u{number}", key=f"u{number}", look="", created=1, received=0)
             for number in range(99)
         ]
-        room.owners |= {User(record, pending=False) for record in records}
+        room.owners |= {User(record) for record in records}
 
     server.run(fill)
     answer = alice.asks("operate", do="own", to="bob", room="#ops")
@@ -585,3 +605,13 @@ def test_long_list_of_rooms(server: ThreadServer, alice: Caller) -> None:
     for name in names:
         alice.enters(name)
     assert [room["name"] for room in alice.asks("rooms")["rooms"]] == names
+
+
+def test_other_devices_learn_of_each_departure(server: ThreadServer, alice: Caller) -> None:
+    """However soon somebody comes back, their other devices know that they have been away."""
+    with server.joined("alice", present="attach") as other:
+        for _ in range(3):
+            alice.enters("#ops")
+            other.hears("happened", what="joined", user="alice")
+            alice.asks("leave", room="#ops")
+            other.hears("happened", what="left", user="alice")

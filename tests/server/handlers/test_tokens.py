@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from chatcli.server.handlers.operator_commands import COMMANDS, Command
 from chatcli.server.limits import Limits
 from chatcli.server.security import scopes
 from tests.admin import answers, does
-from tests.store.town import rows
+from tests.store.town import change, rows
 from tests.support import (
     OWN,
     Caller,
@@ -134,6 +136,35 @@ def test_token_survives_a_restart_as_a_digest(tmp_path: Path) -> None:
         assert hook.welcome["to"] == ["#ops"]
         hook.sends("#ops", "again")
         hook.hears("sent")
+
+
+def test_at_most_fifty_at_once(server: ThreadServer, alice: Caller) -> None:
+    """Those that are being written count, too."""
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(server.joined("alice", "send")) for _ in range(60)]
+
+        def make_all() -> None:
+            for session in sessions_of(server, "alice"):
+                if session.purpose == "send":
+                    feed(session, b'{"t":"token","n":1}\n')
+
+        server.run(make_all)
+        answers = [caller.next_but_presence() for caller in callers]
+    assert Counter(frame["t"] for frame in answers if frame is not None) == {"token": 50, "error": 10}
+    is_refused(alice.asks("token"), "too_many")
+    alice.asks("untoken", token=alice.asks("tokens")["tokens"][0]["id"])
+    assert alice.asks("token")["t"] == "token"
+
+
+def test_revocation_that_is_refused(server: ThreadServer, alice: Caller, data: Path) -> None:
+    """The token stays, as it does after a restart."""
+    made = makes(alice)
+    change(data, "CREATE TABLE pins (x NOT NULL)")
+    change(data, "CREATE TRIGGER broken BEFORE DELETE ON tokens BEGIN INSERT INTO pins VALUES (NULL); END")
+    is_refused(alice.asks("untoken", token=made["id"]), "invalid")
+    assert [one["id"] for one in alice.asks("tokens")["tokens"]] == [made["id"]]
+    change(data, "DROP TRIGGER broken")
+    assert alice.asks("untoken", token=made["id"])["t"] == "done"
 
 
 def test_at_most_fifty(server: ThreadServer, alice: Caller) -> None:
@@ -506,7 +537,7 @@ def test_released_name(server: ThreadServer, alice: Caller, data: Path) -> None:
     """The next owner of the name has nothing to do with the tokens of the last one."""
     token = makes(alice, scope="read")["token"]
     with shows(server, token, "listen") as hook:
-        does(data, "release", to="alice")
+        assert does(data, "release", to="alice")["closed"] == 2  # that of alice, and the token's
         ends(hook)
     refuses(server, token, "bad_token")
     with server.joined("alice", key=TestKey("another")) as other:
@@ -558,6 +589,22 @@ def test_key_that_is_being_revoked_makes_no_token(server: ThreadServer, alice: C
     assert alice.asks("tokens")["tokens"] == []
 
 
+def test_tokens_of_a_key_that_is_being_revoked(server: ThreadServer, alice: Caller) -> None:
+    """They let nobody in from the moment of the request, not only once it is on disk."""
+    laptop = TestKey("laptop")
+    code = alice.asks("link")["code"]
+    with server.joined("alice", key=laptop, link=code, purpose="send") as thief:
+        token = makes(thief)["token"]
+
+        def revoke_and_find() -> bool:
+            owner = next(one for one in sessions_of(server, "alice") if one.key != laptop.public)
+            feed(owner, json.dumps({"t": "revoke", "key": laptop.fingerprint, "n": 1}).encode() + b"\n")
+            return server.hub.tokens.find(token) is not None
+
+        assert not server.run(revoke_and_find)
+    assert alice.hears("done", n=1)
+
+
 def test_token_made_while_the_name_is_released(server: ThreadServer, alice: Caller, data: Path) -> None:
     """It ends with the name."""
 
@@ -594,6 +641,19 @@ def test_name_for_a_program(server: ThreadServer, alice: Caller, data: Path) -> 
     row = does(data, "link", to="grafana", keep=True)
     with server.joined("grafana", key=TestKey("owner"), link=row["code"]) as owner:
         assert [one["id"] for one in owner.asks("tokens")["tokens"]] == [made["id"]]
+
+
+def test_name_for_a_program_in_too_many_rooms(alice: Caller, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rooms of one command are counted together, and it enters none of them if they are too many."""
+    monkeypatch.setattr("chatcli.server.state.room_permissions.MAX_ROOMS", 2)
+    for room in ("#ops", "#dev"):
+        alice.enters(room)
+    does(data, "token", to="grafana", places=["#ops", "#OPS"])
+    does(data, "token", to="grafana", places=["#ops", "#dev"])
+    monkeypatch.setattr("chatcli.server.state.room_permissions.MAX_ROOMS", 1)
+    assert answers(data, "token", to="nagios", places=["#ops", "#dev"])["code"] == "too_many"
+    assert not does(data, "token", to="nagios", places=["#ops"])["new"]
+    assert alice.asks("rooms", room="#dev")["rooms"][0]["members"] == 2
 
 
 def test_name_for_a_program_survives_a_restart(tmp_path: Path) -> None:

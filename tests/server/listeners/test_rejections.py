@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.errors import ChatError
@@ -58,7 +58,7 @@ def test_own_client_shows_the_reason(full: ThreadServer, tmp_path: Path) -> None
     """The sentence is the server's, not one about TLS."""
     trust = Trust(fingerprint_of(full.certificate), directory=str(tmp_path / "config"))
     with pytest.raises(ChatError, match="The server holds 1 connection and accepts no more: try again later"):
-        Client(Login(server=full.address, trust=trust)).who()
+        Client(Login(server=Server.at(full.address), trust=trust)).who()
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import Any
 
 import pytest
 
-from tests.support import Caller, ThreadServer, chatcli, key_of
+from chatcli.store.sanction import Sanction, encode
+from tests.support import Caller, ThreadServer, chatcli, feed, key_of, sessions_of
 
 
 def invite(by: Caller, user: str, room: str) -> str:
@@ -132,30 +135,19 @@ def test_empty_open_room_keeps_bans(server: ThreadServer, alice: Caller, bob: Ca
         bob.hears("sent")
 
 
-def test_empty_rooms_are_reset_at_start(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same happens after a kill in between, and with the log of an older version."""
+def test_empty_rooms_are_reset_at_start(server: ThreadServer, alice: Caller) -> None:
+    """The same happens after a kill in between by which an older version has left something."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
-    assert invite(alice, "eve", "#deal") == "done"
-    alice.asks("topic", room="#deal", text="old")
-    server.run(lambda: _leave_alone(server, monkeypatch))
     alice.asks("leave", room="#deal")
-    monkeypatch.undo()
     server.stop()
+    with contextlib.closing(sqlite3.connect(server.data / "chatcli.db")) as log, log:
+        log.execute("UPDATE rooms SET topic = 'old'")
+        value = encode(Sanction(at=0, by=1, reason="alice"))
+        log.execute("INSERT INTO rulings VALUES ('room_invitation', '-1:2', ?)", (value,))
     with ThreadServer(server.data) as again, again.joined("bob") as bob:
         assert invited(again, "eve") == []
         assert "topic" not in bob.enters("#deal")["room"]
-
-
-def _leave_alone(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip the consequences of a departure, as after a kill."""
-    monkeypatch.setattr(server.hub.membership, "_reset", list)
-    monkeypatch.setattr(server.hub.invitations, "end_of_inviter", pair)
-
-
-def pair(one: object, other: object) -> tuple[object, object]:
-    """Do nothing with two things."""
-    return one, other
 
 
 @pytest.mark.parametrize(("by", "expected"), [("alice", ["#deal"]), ("nobody", [])])
@@ -225,3 +217,58 @@ def test_pointless_invitations(server: ThreadServer, alice: Caller, bob: Caller)
     assert invite(alice, "bob", "#deal") == "not_allowed"
     alice.asks("operate", do="ban", to="bob", room="#deal")
     assert invite(alice, "bob", "#deal") == "not_allowed"
+
+
+@pytest.mark.parametrize("kind", ["open", "private"])
+def test_after_the_inviter_has_left(server: ThreadServer, kind: str) -> None:
+    """One that is asked for before the end of the membership is on disk is refused: it would stay in an empty room."""
+    server.joined("eve", **key("eve")).hang_up()
+    with server.joined("alice") as alice, server.joined("alice", "send") as again:
+        alice.enters("#deal", kind=kind)
+
+        def leave_and_invite() -> None:
+            leaving, inviting = sessions_of(server, "alice")
+            feed(leaving, b'{"t":"leave","room":"#deal","n":9}\n')
+            feed(inviting, b'{"t":"operate","do":"invite","to":"eve","room":"#deal","n":9}\n')
+
+        server.run(leave_and_invite)
+        assert alice.hears("done")["n"] == again.hears("error")["n"] == 9
+    assert invited(server, "eve") == []
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.data / "chatcli.db")) as log:
+        assert log.execute("SELECT * FROM rulings").fetchall() == []
+
+
+def test_limit_at_once(server: ThreadServer) -> None:
+    """Those that are being written count: ten from one inviter are open, however many are asked for in one tick."""
+    server.joined("eve", **key("eve")).hang_up()
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(server.joined("alice", "send")) for _ in range(15)]
+        for number in range(15):
+            callers[0].enters(f"#deal{number}", kind="private")
+
+        def invite_all() -> None:
+            for number, session in enumerate(sessions_of(server, "alice")):
+                line = f'{{"t":"operate","do":"invite","to":"eve","room":"#deal{number}","n":1}}\n'
+                feed(session, line.encode())
+
+        server.run(invite_all)
+        answers = [caller.next_but_presence() for caller in callers]
+        codes = [frame.get("code", frame["t"]) for frame in answers if frame is not None]
+        assert codes == ["done"] * 10 + ["too_many"] * 5
+        assert len(invited(server, "eve")) == 10
+
+
+def test_same_one_at_once(server: ThreadServer) -> None:
+    """It is given once."""
+    server.joined("eve", **key("eve")).hang_up()
+    with server.joined("alice", "send") as one, server.joined("alice", "send") as other:
+        one.enters("#deal", kind="private")
+
+        def invite_twice() -> None:
+            for session in sessions_of(server, "alice"):
+                feed(session, b'{"t":"operate","do":"invite","to":"eve","room":"#deal","n":1}\n')
+
+        server.run(invite_twice)
+        one.hears("done", n=1)
+        other.hears("error", n=1, code="not_allowed")

@@ -364,6 +364,10 @@ def test_upgraded_log(tmp_path: Path) -> None:
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE users DROP COLUMN read")
         connection.execute("ALTER TABLE keys DROP COLUMN device")
+        for table in ("users", "rooms"):
+            connection.execute(f"DROP INDEX {table}_by_look")
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN look")
+        connection.execute("DROP INDEX members_of_rooms")
         connection.execute("PRAGMA user_version = 5")
     with ThreadServer(tmp_path) as server, enters(server, "bob") as bob, enters(server, "carol", key=key_of("new")):
         bob.hears("renewed", user="carol", what="taken")

@@ -167,6 +167,20 @@ def test_late_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
         assert (refusal["code"], refusal["text"]) == ("not_open", "That question's time is over.")
 
 
+def test_answer_that_is_written_too_late(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """The log decides by the time of the answer, and the refusal says the same."""
+    seq = asks(alice, "bob", seconds=60)
+
+    def set_clock() -> None:
+        clock = server.hub.clock
+        server.hub.clock = lambda: clock() + 61_000  # that by which messages are stamped, and not that of the check
+
+    server.run(set_clock)
+    refusal = answers(bob, "alice", seq, 0)
+    assert (refusal["code"], refusal["text"]) == ("not_open", "That question's time is over.")
+    assert len(query(alice, "history", of="bob")["messages"]) == 1
+
+
 def test_repeated_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """A retry is answered as the first time, also after the timeout, a mute or a restart."""
     seq = asks(alice, "bob", seconds=60)

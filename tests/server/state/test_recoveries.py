@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from chatcli.store.archive.importer import import_archive
 from tests.admin import answers, does, joined, noted
-from tests.support import ThreadServer, eventually, key_of, known
+from tests.support import Caller, TestKey, ThreadServer, eventually, key_of, known
 
 
 @pytest.fixture
@@ -204,3 +206,28 @@ def test_unknown_name(server: ThreadServer, data: Path) -> None:
     """A name that nobody has is refused: it may be misspelt."""
     joined(server, "eve").hang_up()
     assert answers(data, "link", to="evee")["names"] == ["eve"]
+
+
+def test_two_who_prove_at_the_same_time(server: ThreadServer) -> None:
+    """One gets the name and stays: the other one's request would have ended their key, but is refused."""
+    with server.joined("alice"), server.connect() as one, server.connect() as other:
+        code = does(server.data, "link", to="alice")["code"]
+        proofs = [challenged(caller, key_of(seed), code) for caller, seed in ((one, "one"), (other, "other"))]
+        both_sent = threading.Event()
+        server.loop.call_soon_threadsafe(both_sent.wait)
+        for caller, signature in zip((one, other), proofs, strict=True):
+            caller.says("prove", signature=signature)
+        both_sent.set()
+        outcomes = {(frame["t"], frame.get("code")) for frame in map(Caller.next, (one, other)) if frame}
+        assert outcomes == {("welcome", None), ("error", "bad_code")}
+
+
+def challenged(caller: Caller, key: TestKey, code: str) -> str:
+    """Ask for the name with a code, and return the proof."""
+    caller.says("hello", version=1, user="alice", purpose="listen", key=key_text(key.public), link=code)
+    challenge = caller.hears("challenge")
+    nonce = key_bytes(challenge["nonce"], 32)
+    claim = Claim(
+        version=1, server_key=challenge["key"], nonce=nonce, user="alice", purpose="listen", channel=caller.channel
+    )
+    return key_text(key.sign(signed_bytes(claim)))

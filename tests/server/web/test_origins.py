@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.credentials import Login, Server
 from chatcli.client.identity.key import Identity
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
@@ -350,7 +350,7 @@ def test_wrong_proofs_through_a_forwarder(tmp_path: Path) -> None:
     with ThreadServer(tmp_path / "data") as server, Forwarder(server.address) as forwarder:
         set_failures_clock(server, 0)
         trust = Trust(server.hub.server_key)
-        alice = Client(Login(server=forwarder.address, user="alice", trust=trust, identity=OWN))
+        alice = Client(Login(server=Server.at(forwarder.address), user="alice", trust=trust, identity=OWN))
         with server.joined("alice") as reader, Tunnels(forwarder.address) as tunnels:
             alice.send("alice", "before")
             assert wrong_proofs(tunnels.address, server, 21, OWN) == ["bad_proof"] * 20 + ["too_many"]

@@ -337,8 +337,12 @@ def test_slow_reader(server: ThreadServer) -> None:
         text = "x" * 20_000
         for _ in range(400):
             bob.sends("al", text)
-        eventually(lambda: server.run(lambda: sessions_of(server, "al")[0].output.full))
-        assert server.run(lambda: sessions_of(server, "al")[0].output.unwritten) > 0
+
+        def is_stalled() -> bool:
+            output = sessions_of(server, "al")[0].output
+            return output.full and output.unwritten > 0
+
+        eventually(lambda: server.run(is_stalled))
         for _ in range(400):
             assert client.hears("message")["text"] == text
         client.says("ping", n=1)

@@ -57,9 +57,9 @@ def test_copy_equals_the_log(town: Owner, data: Path, tmp_path: Path) -> None:
     assert copied == (7, target.stat().st_size)
     assert dump(target) == dump(data / "chatcli.db")
     other = Owner(partial(open_sqlite, restored(target, tmp_path / "other")))
-    assert other.log.head == town.log.head == 7
+    assert other.log.head == town.log.head == 8
     assert other.texts(BOB.id) == town.texts(BOB.id)
-    assert other.write(entry(ANN, BOB, "on we go")).batch.entries[0].seq == 8
+    assert other.write(entry(ANN, BOB, "on we go")).batch.entries[0].seq == 9
     other.log.close()
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from chatcli.protocol.frames import Scope
 from chatcli.store.maintenance.check import examine
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
@@ -78,7 +80,7 @@ def test_whole_log(town: Owner, data: Path) -> None:
         (f"{ADD} (zeroblob(32), 77, '', 'all', NULL, 1, 2, 3, x'')", "whose users is missing"),
         ("DELETE FROM epochs", "epoch 1, which should begin after message 0, is missing"),
         ("INSERT INTO epochs VALUES (2, 'b', 5), (3, 'c', 4)", "epoch 3, which should begin after message 4, is"),
-        ("INSERT INTO epochs VALUES (2, 'b', 8)", "epoch 2, which should begin after message 8, is"),
+        ("INSERT INTO epochs VALUES (2, 'b', 9)", "epoch 2, which should begin after message 9, is"),
     ],
 )
 def test_manual_changes(town: Owner, data: Path, script: str, finding: str) -> None:
@@ -86,6 +88,14 @@ def test_manual_changes(town: Owner, data: Path, script: str, finding: str) -> N
     town.log.close()
     change(data, script)
     assert [one for one in findings(data) if finding in one]
+
+
+@pytest.mark.parametrize("scope", get_args(Scope))
+def test_tokens_of_each_scope(town: Owner, data: Path, scope: str) -> None:
+    """None of them is damage."""
+    town.log.close()
+    change(data, f"{ADD} (zeroblob(32), 1, '', '{scope}', NULL, 1, 2, 3, x'')")
+    assert findings(data) == []
 
 
 def test_damaged_page(town: Owner, data: Path) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store import retention
-from chatcli.store.maintenance import erasure
-from chatcli.store.records import Entry
+from chatcli.store.batch import Entry
+from chatcli.store.maintenance import erasure, retention
 from chatcli.store.search import parts, renewal
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
@@ -67,10 +66,7 @@ def kept(owner: Owner) -> set[int]:
 
 def prune(owner: Owner, before: int = NOW) -> None:
     """Delete all messages older than a time."""
-    owner.log.prune(before)
-    owner.log.append_message(entry(ANN, ANN, "tick"))
-    owner.commit()
-    owner.run_all()
+    owner.prune(before)
 
 
 def wait_for(owner: Owner, data: Path, remaining: set[int]) -> None:

@@ -19,14 +19,14 @@ from chatcli.store.data_directory import lock
 from chatcli.store.maintenance.backup import back_up
 from chatcli.store.maintenance.check import examine
 from chatcli.store.maintenance.restore import Missing, restore
-from chatcli.store.records import Enter, UserRecord
+from chatcli.store.records import Enter, Found
 from chatcli.store.sqlite import schema
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry
+from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, claim, entry, new_user
 from tests.store.town import change, rows, spoil
 
-DAN = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
+DAN = new_user(4, "Dan", 4000)
 TEXTS = "SELECT text FROM messages ORDER BY seq"
 
 
@@ -77,7 +77,7 @@ def test_new_directory(chat: Owner, backup: Path, tmp_path: Path, there: bool) -
 
 def test_log_that_is_newer(chat: Owner, backup: Path, data: Path) -> None:
     """Without ``force`` nothing changes; with it the log is kept whole, and neither WAL nor index is left."""
-    chat.write_all(DAN, LOBBY, Enter(DAN.id, LOBBY.id), entry(DAN, LOBBY, "four"))
+    chat.write_all(claim(DAN), Found(LOBBY, ANN.id), Enter(DAN.id, LOBBY.id), entry(DAN, LOBBY, "four"))
     assert chat.find_patiently(BOB.id, "three") == ["three"]
     chat.log.close()
     before = names(data)
@@ -97,8 +97,8 @@ def test_log_that_is_newer(chat: Owner, backup: Path, data: Path) -> None:
 
 def test_log_with_nothing_more(chat: Owner, data: Path, backup: Path, tmp_path: Path) -> None:
     """It is replaced without ``force``, and kept nevertheless. Messages that it no longer has come back."""
-    chat.log.prune(10**14)
-    chat.run_while(lambda: bool(rows(data, TEXTS)))
+    chat.delete(10**14)
+    assert not rows(data, TEXTS)
     chat.log.close()
     done = restore(backup, data)
     assert (done.missing, done.messages) == (Missing(), 2)

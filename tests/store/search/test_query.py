@@ -13,7 +13,7 @@ from chatcli.store.queries import Page, SearchQuery
 from chatcli.store.records import Enter, Leave, RoomRecord, UserRecord
 from chatcli.store.search import query as search
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
+from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, claim, empty, entry, row
 
 
 def test_empty_log(house: Owner) -> None:
@@ -178,7 +178,7 @@ def test_random_searches(
     folder = tmp_path_factory.mktemp("search")
     owner = Owner(lambda post, committed: open_sqlite(folder, post, committed))
     entries = [entry(*what) for what in said]
-    owner.write_all(*PEOPLE, *ROOMS, *entries)
+    owner.write_all(*map(claim, PEOPLE), *empty(*ROOMS), *entries)
     wanted = f" {' '.join(word.lower().split('-'))} "
     expected = [
         row(one)

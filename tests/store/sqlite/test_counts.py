@@ -8,8 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from chatcli.store.batch import Entry
 from chatcli.store.queries import Unread, UnreadQuery
-from chatcli.store.records import Enter, Entry, Leave
+from chatcli.store.records import Enter, Leave
 from chatcli.store.sqlite import counts
 from chatcli.store.sqlite.connection import connect
 from chatcli.store.sqlite.counts import read_unread

@@ -21,10 +21,10 @@ from chatcli.store.queries import (
     Unread,
     UnreadQuery,
 )
-from chatcli.store.records import Enter, MessageRow, ReadRecord, TokenRecord, UserRecord
+from chatcli.store.records import Enter, MessageRow, ReadRecord, TokenRecord
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import ANN, BOB, LOBBY, entry
+from tests.store.people import ANN, BOB, LOBBY, entry, new_user
 from tests.store.town import change, spoil
 
 SAID = 3000
@@ -279,8 +279,7 @@ def positions_of(owner: Owner, seq: int) -> None:
 @pytest.fixture
 def crowd(long: Owner) -> Owner:
     """Open a log in which many users have read positions."""
-    people = (UserRecord(id=n, name=f"p{n}", key=f"p{n}", created=1, received=0, read=3) for n in range(10, 610))
-    long.write_all(*people)
+    long.add_users(*(new_user(n, f"p{n}", 1) for n in range(10, 610)))
     positions_of(long, 5)
     return long
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chatcli.store.batch import Entry
 from chatcli.store.queries import Backlog, BacklogQuery, ContactsQuery, HistoryQuery, NewestQuery, Page
-from chatcli.store.records import Enter, Entry, Leave
+from chatcli.store.records import Enter, Leave
 from chatcli.store.sqlite import history
 from chatcli.store.sqlite.connection import connect
 from tests.store.owner import Owner

@@ -10,16 +10,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from chatcli.errors import StoreError
+from chatcli.protocol.values.lookalikes import look_of
 from chatcli.store.queries import Unread, UnreadQuery
-from chatcli.store.records import Enter, KeyRecord, Ruling
+from chatcli.store.records import RELEASED, Enter, Found, KeyRecord, Leave, Ruling, SetOwner
 from chatcli.store.sqlite import schema
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
-from tests.store.people import ANN, BOB, CID, LOBBY, entry
+from tests.store.people import ANN, BOB, CID, LOBBY, claim, entry, new_room, new_user
 from tests.store.town import rows
 
 NEWEST = len(schema.MIGRATIONS)
@@ -41,8 +42,9 @@ def older(data: Path, version: int) -> Path:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")
+        connection.create_function("look_of", 1, look_of)
         connection.executescript("".join(schema.MIGRATIONS[:version]))
-        connection.executemany(PEOPLE, ((*astuple(user)[:4], 3) for user in (ANN, BOB, CID)))
+        connection.executemany(PEOPLE, ((user.id, user.name, user.key, user.created, 3) for user in (ANN, BOB, CID)))
         connection.execute("INSERT INTO conversations VALUES (1, 1, 2), (2, 1, 1)")
         connection.execute("INSERT INTO members (user, conversation) VALUES (1, 1), (2, 1), (1, 2)")
         said = [
@@ -52,7 +54,7 @@ def older(data: Path, version: int) -> Path:
         ]
         connection.executemany(TALK, said)
         if version >= 2:
-            connection.execute("INSERT INTO keys VALUES (1, x'01', 7)")
+            connection.execute("INSERT INTO keys (user, key, since) VALUES (1, x'01', 7)")
             connection.execute("INSERT INTO rulings VALUES ('ban', 'eve', '{}')")
         if version >= 3:
             connection.execute("UPDATE users SET shown = iif(id = 2, 1, cursor)")
@@ -86,7 +88,9 @@ def test_upgrade(older: Path, version: int) -> None:
     assert owner.texts(ANN.id) == ["hi Bob", "hi Ann", "note"]
     assert owner.texts(BOB.id) == ["hi Bob", "hi Ann"]
     assert owner.find(ANN.id, "hi") == ["hi Ann", "hi Bob"]
-    owner.write_all(LOBBY, Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY, "to all"), entry(CID, BOB, "to Bob"))
+    owner.write_all(
+        Found(LOBBY, ANN.id), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY, "to all"), entry(CID, BOB, "to Bob")
+    )
     assert owner.texts(BOB.id) == ["hi Bob", "hi Ann", "to all", "to Bob"]
     owner.log.close()
 
@@ -160,3 +164,48 @@ def test_copy_that_cannot_be_made(older: Path, version: int) -> None:
     with closing(sqlite3.connect(older / "chatcli.db")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     assert sorted(path.name for path in older.glob("*.bak*")) == [backup(older, version).name]
+
+
+@pytest.fixture
+def alike(data: Path) -> Path:
+    """Make a log of the schema before names had looks, with names that look alike; return its data directory."""
+    data.mkdir()
+    with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 8")
+        connection.executescript("".join(schema.MIGRATIONS[:8]))
+        users = [
+            *((1, "Bob", "bob"), (2, "B0b", "b0b"), (3, "Жанна", "жанна")),
+            (4, "Dan (released 4)", f"{RELEASED}4"),
+        ]
+        connection.executemany("INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, 5, 0)", users)
+        connection.execute("INSERT INTO conversations (id) VALUES (-1), (-2)")
+        rooms = "INSERT INTO rooms (id, name, key, kind, topic, created) VALUES (?, ?, ?, 'open', '', 5)"
+        connection.executemany(rooms, [(-1, "#Lobby", "#lobby"), (-2, "#l0bby", "#l0bby")])
+        members = "INSERT INTO members (user, conversation, since, until, owner) VALUES (?, ?, ?, ?, ?)"
+        connection.executemany(members, [(1, -1, 0, 0, 1), (2, -1, 0, None, 0), (3, -1, 0, None, 1)])
+    return data
+
+
+def test_looks_of_names(alike: Path) -> None:
+    """Old names get theirs, but for those that were released, and no new name may look like them."""
+    owner = open_log(alike)
+    assert [user.look for user in owner.state.users] == ["bob", "bob", look_of("Жанна"), ""]
+    assert [room.look for room in owner.state.rooms] == ["#lobby", "#lobby"]
+    assert (owner.log.new_user_id(), owner.log.new_room_id()) == (5, -3)
+    for name in ("bоb", "BOb", "Dan"):
+        wanted = {"bоb": "lookalike", "BOb": "taken", "Dan": None}[name]
+        assert owner.conflict(claim(new_user(5, name, 9))) == wanted
+    assert owner.conflict(Found(new_room(-3, "#1obby", 9), 5)) == "lookalike"
+    assert owner.facts(Leave(3, -1)) == [Leave(3, -1), SetOwner(2, -1, owner=True)]
+    owner.reopen()
+    assert [user.name for user in owner.state.users] == ["Bob", "B0b", "Жанна", "Dan (released 4)", "Dan"]
+    owner.log.close()
+    assert backup(alike, 8).exists()
+
+
+def test_older_program(alike: Path) -> None:
+    """It would not write looks, and refuses the log by its number."""
+    open_log(alike).log.close()
+    assert rows(alike, "PRAGMA user_version") == [(NEWEST,)]
+    assert NEWEST > 8

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import time
 from collections.abc import Collection
 from typing import Final
 
-from chatcli.store.records import Entry
+from chatcli.store.batch import Entry
 from chatcli.store.sqlite.load import read_mark
 
 KEPT_DAYS: Final = 30  # for which a deleted message is remembered
 _KEPT: Final = KEPT_DAYS * 86_400_000  # milliseconds
-_EXPIRE_EVERY: Final = 3600.0  # seconds
 _VERSION_7: Final = 0x70  # upper half of the seventh byte of a UUID
 
 # A digest reveals neither sender and recipient nor, without the id itself, the message.
@@ -22,6 +20,7 @@ INSERT OR IGNORE INTO deleted (digest, seq, at, gone)
 SELECT digest_of(id, sender), seq, at, ? FROM messages WHERE seq = ?
 """
 _NEWEST: Final = "SELECT max(at_of(id)), max(at_of(id) IS NULL) FROM messages WHERE seq BETWEEN ? AND ?"
+_EXPIRED: Final = "FROM deleted WHERE gone < ?"
 _MARK: Final = "INSERT INTO marks VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)"
 
 
@@ -37,14 +36,17 @@ class Deleted:
         connection.create_function("digest_of", 2, _digest, deterministic=True)
         connection.create_function("at_of", 1, _time_of, deterministic=True)
         self._bound = _bound(read_mark(connection, "deleted_newest"))
-        self._others = bool(
-            read_mark(connection, "deleted_others")
-        )  # with ids of other versions: any such id may be one
-        self._expires_at = 0.0
+        # With ids of other versions: any such id may be one.
+        self._others = bool(read_mark(connection, "deleted_others"))
 
-    def record(self, seqs: Collection[int]) -> None:
-        """Record messages, within the transaction that deletes them."""
-        execute, now = self._connection.execute, time.time_ns() // 1_000_000
+    def record(self, seqs: Collection[int], now: int) -> None:
+        """Record messages, within the transaction that deletes them.
+
+        Args:
+            seqs: the messages.
+            now: the time of the deletion, in milliseconds since 1970-01-01 UTC.
+        """
+        execute = self._connection.execute
         newest, others = execute(_NEWEST, (min(seqs), max(seqs))).fetchone()
         self._connection.executemany(_RECORD, ((now, seq) for seq in seqs))
         execute(_MARK, ("deleted_newest", newest or 0))
@@ -53,11 +55,13 @@ class Deleted:
         self._bound = max(self._bound, _bound(newest or 0))
         self._others = self._others or bool(others)
 
-    def expire(self) -> None:
-        """Forget messages that were deleted more than thirty days ago, once an hour."""
-        if time.monotonic() >= self._expires_at:
-            self._connection.execute("DELETE FROM deleted WHERE gone < ?", (time.time_ns() // 1_000_000 - _KEPT,))
-            self._expires_at = time.monotonic() + _EXPIRE_EVERY
+    def expire(self, now: int) -> None:
+        """Forget messages that were deleted more than thirty days before a time."""
+        self._connection.execute(f"DELETE {_EXPIRED}", (now - _KEPT,))
+
+    def may_expire(self, now: int) -> bool:
+        """Return whether there are such messages."""
+        return self._connection.execute(f"SELECT 1 {_EXPIRED} LIMIT 1", (now - _KEPT,)).fetchone() is not None
 
     def filter(self, entries: list[Entry]) -> list[Entry]:
         """Return the entries that were not deleted before; the others become duplicates with the ``seq`` of then."""
@@ -74,8 +78,8 @@ class Deleted:
     def _mark_duplicate(self, entry: Entry) -> bool:
         found = self.find(entry.id, entry.sender)
         if found is not None:
-            entry.duplicate = True
-            _, entry.seq, entry.at = found
+            entry.conflict = "duplicate"
+            _, entry.seq, entry.first_at = found
         return found is not None
 
     def find(self, identity: bytes, sender: int) -> tuple[int, int, int] | None:
