@@ -1,0 +1,1 @@
+"""The scenes of which streams are made."""
