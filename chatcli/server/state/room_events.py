@@ -88,7 +88,8 @@ class RoomEvents:
     def notify(self, room: Room, event: Happening, user: User, *, by: User | None = None, text: str = "") -> int:
         """Send an event to the user whom it concerns, and nobody else; return the number of connections, as above."""
         happened = Happened(room.name, event, user.name, by.name if by else "", text)
-        return self._throttle.submit((room, user, _GROUPS[event]), happened, lambda: _send(user.feeds, happened))
+        # No two are the same: an invitation may have been used, and its user sent away, since the one before.
+        return self._throttle.submit((room, user, _GROUPS[event]), object(), lambda: _send(user.feeds, happened))
 
 
 def _send(feeds: Sequence[Subscription], happened: Happened) -> int:

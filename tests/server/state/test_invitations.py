@@ -272,3 +272,14 @@ def test_same_one_at_once(server: ThreadServer) -> None:
         server.run(invite_twice)
         one.hears("done", n=1)
         other.hears("error", n=1, code="not_allowed")
+
+
+def test_invited_again_at_once(alice: Caller, bob: Caller) -> None:
+    """Each invitation is announced, however soon after the one before, which was used."""
+    alice.enters("#deal", kind="private")
+    for _ in range(3):
+        assert invite(alice, "bob", "#deal") == "done"
+        bob.hears("happened", what="invited", user="bob")
+        assert may_enter(bob, "#deal")
+        alice.asks("operate", do="kick", to="bob", room="#deal")
+        bob.hears("happened", what="kicked", user="bob")
